@@ -1,0 +1,175 @@
+"""The grammar: which nodes may stand where in a spiking model.
+
+Every tensor has a kind: *constant* (initializers and what depends on them alone), *raw* (graph
+inputs and what is computed from them before they become streams), *stream* (time folded into the
+batch) or *value* (decoded). The rules:
+
+1. Only ``DirectCurrent`` makes a stream, from a raw tensor or a constant.
+2. Neurons, spiking pools and lifts take a stream and emit a stream.
+3. Every other node on a stream is linear and bias-free (:mod:`onnx2snn.ir.linear`).
+4. Only ``ReadOut`` leaves a stream; what follows works on values.
+5. Graph outputs are values or raw, never streams.
+6. Quanta are finite and positive, bounds are ordered and contain zero.
+
+``onnx.checker`` does not look into foreign domains, so this module must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from onnx2snn.ir.errors import InvariantError
+from onnx2snn.ir.findings import Finding
+from onnx2snn.ir.linear import LINEAR_OPS, why_not_linear
+from onnx2snn.ir.ops import (
+    DOMAIN,
+    DOMAIN_VERSION,
+    IR_VERSION,
+    OPSET,
+    DirectCurrent,
+    Neuron,
+    RunningReadOut,
+    spiking_op,
+)
+
+Kind = Literal["constant", "raw", "stream", "value"]
+SHAPE_OPS = ("Shape", "Size")
+
+
+def check_grammar(model: onnx.ModelProto) -> None:
+    """Check a sealed spiking model against the grammar.
+
+    Raises:
+        InvariantError: with one finding per broken rule.
+    """
+    problems = [*_version_problems(model), *_node_problems(model)]
+    if problems:
+        raise InvariantError(
+            f"the model breaks the grammar of spiking models in {len(problems)} place(s)",
+            remedy="this is a bug of onnx2snn or a file changed by other tools; convert again",
+            findings=problems,
+        )
+
+
+def tensor_kinds(graph: onnx.GraphProto) -> dict[str, Kind]:
+    """Return the kind of every tensor of a spiking graph."""
+    kinds: dict[str, Kind] = {tensor.name: "constant" for tensor in graph.initializer}
+    for tensor in graph.input[:-1]:
+        kinds[tensor.name] = "raw"
+    kinds[graph.input[-1].name] = "constant"
+    for node in graph.node:
+        kind = _output_kind(node, [kinds.get(name, "constant") for name in node.input if name])
+        kinds.update(dict.fromkeys(node.output, kind))
+    return kinds
+
+
+def _output_kind(node: onnx.NodeProto, inputs: list[Kind]) -> Kind:
+    if node.domain == DOMAIN:
+        op = spiking_op(node)
+        return "value" if isinstance(op, RunningReadOut) else "stream"
+    if node.op_type in SHAPE_OPS:
+        return "constant"
+    order: tuple[Kind, ...] = ("value", "stream", "raw")
+    return next((kind for kind in order if kind in inputs), "constant")
+
+
+def _version_problems(model: onnx.ModelProto) -> Iterator[Finding]:
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    if model.ir_version != IR_VERSION or opsets.get("", 0) != OPSET:
+        yield Finding(
+            code="wrong-version",
+            severity="error",
+            message=f"IR {model.ir_version}, opset {opsets.get('')}: must be {IR_VERSION}, {OPSET}",
+        )
+    if opsets.get(DOMAIN) != DOMAIN_VERSION:
+        yield Finding(
+            code="wrong-version",
+            severity="error",
+            message=f"domain {DOMAIN} version {opsets.get(DOMAIN)}: must be {DOMAIN_VERSION}",
+        )
+
+
+def _node_problems(model: onnx.ModelProto) -> Iterator[Finding]:
+    graph = model.graph
+    kinds = tensor_kinds(graph)
+    constants = {t.name: t for t in graph.initializer}
+    bodies = {(f.domain, f.name) for f in model.functions}
+    for node in graph.node:
+        present = [kinds.get(name, "constant") if name else "constant" for name in node.input]
+        if node.domain == DOMAIN:
+            if (DOMAIN, node.op_type) not in bodies:
+                yield _problem(node, "has no function body in the file")
+            yield from _spiking_problems(node, present, constants)
+        elif "stream" in present and "value" in present:
+            yield _problem(node, "mixes a stream with a decoded value")
+        elif "stream" in present and node.op_type not in SHAPE_OPS:
+            yield from _linear_problems(node, present)
+    for output in graph.output:
+        if kinds.get(output.name) == "stream":
+            yield Finding(
+                code="stream-output",
+                severity="error",
+                message=f"graph output '{output.name}' is a stream; it needs a ReadOut",
+            )
+
+
+def _spiking_problems(
+    node: onnx.NodeProto, present: list[Kind], constants: dict[str, onnx.TensorProto]
+) -> Iterator[Finding]:
+    op = spiking_op(node)
+    if isinstance(op, DirectCurrent):
+        if present[0] == "stream":
+            yield _problem(node, "encodes what already is a stream")
+        return
+    if present[0] != "stream":
+        yield _problem(node, f"needs a stream, got a {present[0]} tensor")
+    if len(node.input) != len(op.inputs):
+        yield _problem(node, f"has {len(node.input)} inputs, needs {len(op.inputs)}")
+        return
+    if isinstance(op, Neuron):
+        named = dict(zip(op.inputs, node.input, strict=True))
+        missing = [n for n in ("quantum", "current", "n_min", "n_max") if named[n] not in constants]
+        if missing:
+            yield _problem(node, f"parameters must be initializers: {', '.join(missing)}")
+            return
+        values = {n: numpy_helper.to_array(constants[named[n]]) for n in op.inputs[1:-2]}
+        yield from _parameter_problems(node, values)
+
+
+def _parameter_problems(
+    node: onnx.NodeProto, values: dict[str, NDArray[np.generic]]
+) -> Iterator[Finding]:
+    quantum = np.asarray(values["quantum"], dtype=np.float64)
+    current = np.asarray(values["current"], dtype=np.float64)
+    if not (np.isfinite(quantum).all() and (quantum > 0).all()):
+        yield _problem(node, "has a quantum that is not finite and positive")
+    if not np.isfinite(current).all():
+        yield _problem(node, "has a constant current that is not finite")
+    if not float(values["n_min"]) <= 0 <= float(values["n_max"]):
+        yield _problem(node, "has bounds that do not contain zero")
+
+
+def _linear_problems(node: onnx.NodeProto, present: list[Kind]) -> Iterator[Finding]:
+    reason = why_not_linear(node.op_type, [kind == "stream" for kind in present])
+    if node.domain not in ("", "ai.onnx"):
+        reason = f"operator of domain {node.domain} on a stream"
+    if reason:
+        yield _problem(node, reason)
+        return
+    biases = [i for i in LINEAR_OPS[node.op_type].bias if i < len(node.input) and node.input[i]]
+    if biases:
+        yield _problem(node, "has a bias: constants belong into the neuron's current")
+    if node.op_type in ("Add", "Sub", "Sum", "Mean", "Concat") and len(set(present)) > 1:
+        yield _problem(node, "adds a constant to a stream: it belongs into a neuron's current")
+
+
+def _problem(node: onnx.NodeProto, message: str) -> Finding:
+    return Finding(
+        code="grammar", severity="error", message=message, node=node.name, op=node.op_type
+    )

@@ -1,0 +1,193 @@
+"""The spiking model: a sealed ONNX model with typed access to its neurons and its manifest."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from onnx2snn.ir.errors import InvalidModelError
+from onnx2snn.ir.manifest import MANIFEST_KEY, Manifest
+from onnx2snn.ir.ops import DOMAIN, Neuron, spiking_op
+from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
+from onnx2snn.ir.types import Array
+
+STIMULUS = "onnx2snn/stimulus"
+
+
+@dataclass(frozen=True)
+class NeuronLayer:
+    """One layer of neurons.
+
+    Attributes:
+        name: name of the activation it replaced, or of the encoder.
+        op: the operator, with its equation and numpy step.
+        input: name of the stream it receives.
+        output: name of the stream it emits.
+        quantum: threshold theta, float32, broadcastable to the layer.
+        current: constant input current c, float32, broadcastable to the layer.
+        n_min: lower bound on the count.
+        n_max: upper bound on the count.
+    """
+
+    name: str
+    op: Neuron
+    input: str
+    output: str
+    quantum: Array
+    current: Array
+    n_min: float
+    n_max: float
+
+    @property
+    def alphabet(self) -> str:
+        """Return what one emission may be: binary, ternary or graded."""
+        if self.op.kind == "IntegrateFire":
+            return "binary"
+        return "ternary" if self.op.kind == "SignedIntegrateFire" else "graded"
+
+    @property
+    def digits(self) -> int:
+        """Return the digits one emission may have."""
+        return self.op.digits if isinstance(self.op, GradedIntegrateFire) else 1
+
+
+@dataclass(frozen=True)
+class SpikingModel:
+    """A spiking neural network in one ordinary ONNX file.
+
+    Attributes:
+        proto: the sealed model (docs/ir.md specifies it). Treat as read-only.
+    """
+
+    proto: onnx.ModelProto
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Return the manifest stored in the file's metadata."""
+        for entry in self.proto.metadata_props:
+            if entry.key == MANIFEST_KEY:
+                return Manifest.model_validate_json(entry.value)
+        raise InvalidModelError(
+            f"the model has no '{MANIFEST_KEY}' metadata: it is not a spiking model",
+            remedy="convert the ANN first: onnx2snn convert MODEL.onnx",
+        )
+
+    @cached_property
+    def initializers(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return all constants of the graph by name."""
+        return {i.name: numpy_helper.to_array(i) for i in self.proto.graph.initializer}
+
+    @cached_property
+    def neurons(self) -> tuple[NeuronLayer, ...]:
+        """Return the neuron layers in topological order."""
+        layers = []
+        for node in self.proto.graph.node:
+            if node.domain != DOMAIN:
+                continue
+            op = spiking_op(node)
+            if isinstance(op, Neuron):
+                named = dict(zip(op.inputs, node.input, strict=True))
+                values = self.initializers
+                layers.append(
+                    NeuronLayer(
+                        name=node.name,
+                        op=op,
+                        input=node.input[0],
+                        output=node.output[0],
+                        quantum=values[named["quantum"]].astype(np.float32),
+                        current=values[named["current"]].astype(np.float32),
+                        n_min=float(values[named["n_min"]]),
+                        n_max=float(values[named["n_max"]]),
+                    )
+                )
+        return tuple(layers)
+
+    @property
+    def timesteps_input(self) -> str:
+        """Return the name of the optional input that sets T: the last graph input."""
+        return str(self.proto.graph.input[-1].name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Return the names of the ANN's inputs."""
+        return tuple(i.name for i in self.proto.graph.input[:-1])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Return the names of the ANN's outputs."""
+        return tuple(o.name for o in self.proto.graph.output)
+
+    def stimulus_steps(self, timesteps: int) -> int:
+        """Return S for a run of T timesteps."""
+        stimulus = self.manifest.stimulus
+        return timesteps if stimulus is None else min(stimulus, timesteps)
+
+    def to_bytes(self) -> bytes:
+        """Serialise deterministically: equal models give equal bytes."""
+        return bytes(self.proto.SerializeToString(deterministic=True))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file: whole or not at all (a temporary file, then a rename)."""
+        return write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> SpikingModel:
+        """Read a spiking model and check it against the grammar.
+
+        Raises:
+            InvalidModelError: the bytes are no ONNX model or no spiking model.
+            InvariantError: the model breaks the grammar.
+        """
+        from onnx2snn.ir.grammar import check_grammar
+
+        proto = onnx.ModelProto()
+        try:
+            proto.ParseFromString(content)
+        except DecodeError as error:
+            raise InvalidModelError(
+                "the file is not an ONNX model (it cannot be parsed as protobuf)",
+                remedy="check that the file is complete",
+            ) from error
+        model = cls(proto)
+        _ = model.manifest
+        check_grammar(proto)
+        return model
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SpikingModel:
+        """Read a ``.snn.onnx`` file; see :meth:`from_bytes`."""
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InvalidModelError(
+                f"cannot read {os.fspath(path)}: {error.strerror}", remedy="check the path"
+            ) from error
+        return cls.from_bytes(content)
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write ``content`` to ``path`` through a temporary file in the same folder."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target

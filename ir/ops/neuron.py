@@ -1,0 +1,202 @@
+"""What the three integrate-and-fire neurons share: parameters, layout and the outer bodies.
+
+A neuron receives charge from its synapses and a constant input current c during the S stimulus
+steps. It emits ``n`` signed quanta of size ``quantum`` (its threshold theta), so the stream it
+emits sums to ``n * quantum``. Kinds differ only in how many quanta one timestep may emit.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import onnx
+
+from onnx2snn.ir.ops.base import GAINS, STEP_GAIN, UNFOLD, SpikingOp, function
+from onnx2snn.ir.somas import Soma
+from onnx2snn.ir.types import Array, Parameters, State
+
+_ROWS = """
+  quantum_full = Expand (quantum, sample)
+  quantum_row = Reshape (quantum_full, row)
+  current_full = Expand (current, sample)
+  current_row = Reshape (current_full, row)
+"""
+
+
+class Neuron(SpikingOp):
+    """An integrate-and-fire neuron with soft reset and soma f.
+
+    Inputs of the sequence body: the stream x [T*N, *F]; ``quantum`` > 0, ``current`` and the
+    soma's parameters, all broadcastable to [1, *F]; the scalar bounds ``n_min`` <= n <= ``n_max``
+    on the count; int64 scalars ``timesteps`` T and ``stimulus`` S.
+    """
+
+    state: ClassVar[tuple[str, ...]] = ("charge", "count")
+    kind: ClassVar[str]
+
+    def __init__(self, soma: Soma, suffix: str = "") -> None:
+        self.soma = soma
+        self.name = self.kind + (f"_{soma.name}" if soma.name else "") + suffix
+        self.inputs = (
+            "x",
+            "quantum",
+            "current",
+            *soma.parameters,
+            "n_min",
+            "n_max",
+            "timesteps",
+            "stimulus",
+        )
+
+    @abstractmethod
+    def emit_nodes(self) -> str:
+        """Return ONNX text that computes ``emission`` (in quanta) from ``level`` and ``count``.
+
+        ``level`` is f(charge + g c) / quantum + v_0, with v_0 the initial potential.
+        """
+
+    @abstractmethod
+    def emit(self, level: Array, count: Array, parameters: Parameters) -> Array:
+        """Return the emission in quanta; the numpy form of ``emit_nodes``."""
+
+    @property
+    def constants(self) -> str:
+        """Return ONNX text of the constants that ``emit_nodes`` needs."""
+        return "half = Constant <value_float = 0.5> ()\n"
+
+    def settle_nodes(self) -> str:
+        """Return ONNX text that computes the settled ``total`` (in quanta) from ``level``."""
+        return "floored = Floor (level)\n total = Clip (floored, n_min, n_max)"
+
+    def initial_state(self, x: Array, parameters: Parameters) -> State:
+        """Return zero charge and zero count."""
+        zero = np.zeros_like(x)
+        return (zero, zero)
+
+    def level(self, charge: Array, g: np.float32, parameters: Parameters) -> Array:
+        """Return f(charge + g c) / quantum + v_0 in the very order of the ONNX body."""
+        quantum = np.asarray(parameters["quantum"], dtype=np.float32)
+        current = np.asarray(parameters["current"], dtype=np.float32)
+        start = np.float32(parameters.get("initial_potential", np.float32(0.5)))
+        inverse = np.float32(1) / quantum
+        if not self.soma.name:
+            return np.asarray(charge * inverse + (g * (current * inverse) + start), np.float32)
+        z = charge + g * current
+        if not self.soma.homogeneous:
+            z = z / g
+        value = self.soma.evaluate(z, parameters)
+        if not self.soma.homogeneous:
+            value = value * g
+        return np.asarray(value * inverse + start, dtype=np.float32)
+
+    def _level_nodes(self) -> str:
+        """Return ONNX text for ``level`` from ``integrated``, ``g`` and the parameter rows."""
+        if not self.soma.name:
+            return """
+  scaled = Mul (integrated, inverse_row)
+  drive = Mul (g, drive_row)
+  offset = Add (drive, half)
+  level = Add (scaled, offset)
+"""
+        into = "total_charge" if not self.soma.homogeneous else "z"
+        divide = "" if self.soma.homogeneous else "z = Div (total_charge, g)\n"
+        multiply = "" if self.soma.homogeneous else "z_gained = Mul (z_soma, g)\n"
+        out = "z_soma" if self.soma.homogeneous else "z_gained"
+        return f"""
+  drive = Mul (g, current_row)
+  {into} = Add (integrated, drive)
+  {divide}{self.soma.nodes}
+  {multiply}scaled = Mul ({out}, inverse_row)
+  level = Add (scaled, half)
+"""
+
+    def _signature(self, names: tuple[str, ...], name: str, outputs: str) -> str:
+        attributes = ", ".join(f"{key}: float = {value}" for key, value in self.attributes.items())
+        declared = f"<{attributes}>" if attributes else ""
+        return f"{name} {declared} ({', '.join(names)}) => ({outputs})"
+
+    def _rows(self) -> str:
+        rows = _ROWS + "  unit = Constant <value_float = 1.0> ()\n"
+        rows += "  inverse_row = Div (unit, quantum_row)\n"
+        rows += "  drive_row = Mul (current_row, inverse_row)\n"
+        for parameter in self.soma.parameters:
+            rows += f"  {parameter}_full = Expand ({parameter}, sample)\n"
+            rows += f"  {parameter}_row = Reshape ({parameter}_full, row)\n"
+        return rows
+
+    def _plain_rows(self) -> str:
+        """Return the parameter rows of bodies that keep the natural layout."""
+        rows = "  quantum_row = Identity (quantum)\n  current_row = Identity (current)\n"
+        rows += "  unit = Constant <value_float = 1.0> ()\n"
+        rows += "  inverse_row = Div (unit, quantum_row)\n"
+        rows += "  drive_row = Mul (current_row, inverse_row)\n"
+        for parameter in self.soma.parameters:
+            rows += f"  {parameter}_row = Identity ({parameter})\n"
+        return rows
+
+    def sequence_body(self) -> onnx.FunctionProto:
+        """Scan the neuron over the T timesteps of the stream."""
+        return function(f"""{self._signature(self.inputs, self.name, "y")} {{
+{UNFOLD}{GAINS}{self._rows()}{self.constants}
+  currents = Reshape (x, unfolded)
+  flat_shape = Shape <start = 1> (currents)
+  blank = ConstantOfShape (flat_shape)
+  last_charge, last_count, emitted = Scan <num_scan_inputs = 2, body = neuron
+    (float[b, n] charge, float[b, n] count, float[b, n] i, float[1, 1] g)
+    => (float[b, n] integrated, float[b, n] counted, float[b, n] spikes) {{
+      integrated = Add (charge, i)
+      {self._level_nodes()}
+      {self.emit_nodes()}
+      counted = Add (count, emission)
+      spikes = Mul (emission, quantum_row)
+    }}> (blank, blank, currents, gains)
+  y = Reshape (emitted, shape)
+}}""")
+
+    def step_body(self) -> onnx.FunctionProto:
+        """Advance one timestep with explicit charge and count."""
+        outputs = "y, integrated, counted"
+        return function(f"""{self._signature(self.step_inputs, self.step_name, outputs)} {{
+{STEP_GAIN}{self._plain_rows()}{self.constants}
+  integrated = Add (charge, x)
+  {self._level_nodes()}
+  {self.emit_nodes()}
+  counted = Add (count, emission)
+  y = Mul (emission, quantum_row)
+}}""")
+
+    def settled_body(self) -> onnx.FunctionProto:
+        """Return quantum / S * clip(floor(S f(x + c) / quantum + v_0), n_min, n_max)."""
+        return function(f"""{self._signature(self.inputs, self.name, "y")} {{
+{self._plain_rows()}{self.constants}
+  g = Cast <to = 1> (stimulus)
+  integrated = Mul (x, g)
+  {self._level_nodes()}
+  {self.settle_nodes()}
+  charge = Mul (total, quantum_row)
+  y = Div (charge, g)
+}}""")
+
+    def settle(self, level: Array, parameters: Parameters) -> Array:
+        """Return the settled count; the numpy form of ``settle_nodes``."""
+        low, high = np.float32(parameters["n_min"]), np.float32(parameters["n_max"])
+        return np.asarray(np.clip(np.floor(level), low, high), dtype=np.float32)
+
+    def settled(self, x: Array, parameters: Parameters) -> Array:
+        """Return the quantised activation of the value x; the numpy form of ``settled_body``."""
+        g = np.float32(parameters["stimulus"])
+        level = self.level(np.asarray(x * g, dtype=np.float32), g, parameters)
+        quantum = np.asarray(parameters["quantum"], dtype=np.float32)
+        return np.asarray(self.settle(level, parameters) * quantum / g, dtype=np.float32)
+
+    def step(self, x: Array, state: State, t: int, parameters: Parameters) -> tuple[Array, State]:
+        """Integrate, compare, emit, count."""
+        charge, count = state
+        integrated = charge + x
+        g = np.float32(min(t, int(parameters["stimulus"])))
+        level = self.level(integrated, g, parameters)
+        emission = self.emit(level, count, parameters)
+        quantum = np.asarray(parameters["quantum"], dtype=np.float32)
+        return emission * quantum, (integrated, count + emission)

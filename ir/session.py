@@ -1,0 +1,67 @@
+"""The one place that imports onnxruntime: telemetry off, threads and optimisation explicit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from onnx2snn.ir.errors import InvalidModelError
+
+Tensors = dict[str, NDArray[np.generic]]
+
+
+class Session:
+    """A model loaded into onnxruntime on the CPU.
+
+    Args:
+        model: the model, or its serialised bytes.
+        optimised: whether onnxruntime may rewrite the graph; off when it acts as a judge.
+        threads: intra-op threads; 0 lets onnxruntime decide.
+        library: custom-op library to register, if any.
+
+    Raises:
+        InvalidModelError: onnxruntime refuses the model.
+    """
+
+    def __init__(
+        self,
+        model: onnx.ModelProto | bytes,
+        *,
+        optimised: bool = True,
+        threads: int = 0,
+        library: str | None = None,
+    ) -> None:
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        if not optimised:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if library is not None:
+            options.register_custom_ops_library(library)
+        content = model if isinstance(model, bytes) else model.SerializeToString()
+        try:
+            self._session = ort.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise InvalidModelError(
+                f"onnxruntime cannot load the model: {error}",
+                remedy="check that the model runs in onnxruntime as it is",
+            ) from error
+        self.inputs: tuple[str, ...] = tuple(i.name for i in self._session.get_inputs())
+        self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
+
+    def run(
+        self, feeds: Mapping[str, NDArray[np.generic]], outputs: Sequence[str] | None = None
+    ) -> Tensors:
+        """Run the model once and return its outputs by name."""
+        names = list(self.outputs if outputs is None else outputs)
+        values = self._session.run(names, dict(feeds))
+        return dict(zip(names, values, strict=True))
