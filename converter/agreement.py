@@ -1,0 +1,65 @@
+"""When two sets of outputs are the same.
+
+Numbers: the largest difference is at most 1e-4 of the largest magnitude of that output (folding
+reorders float32 sums; a wrong fold changes the result by its own size). Where a graph has steps in
+it (Floor, Round, comparisons ...), reordering can move a value across a step, so there the root
+mean square of the difference may reach 2 % of that of the output's spread. Labels: integers must be
+equal, unless every floating-point output of the model agrees: then the label was borderline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRICT = 1e-4
+STEPPED = 0.02
+
+STEP_OPS = frozenset(
+    {"Floor", "Round", "Ceil", "Sign", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
+    | {"Equal", "ArgMax", "ArgMin", "TopK", "QuantizeLinear", "NonMaxSuppression", "Mod"}
+    | {"DynamicQuantizeLinear", "Unique", "NonZero", "Hardmax"}
+)
+
+
+def agree(
+    found: Mapping[str, object], expected: Mapping[str, object], *, stepped: bool = False
+) -> str | None:
+    """None if the outputs are the same, otherwise what differs, in words."""
+    floats_agree = False
+    labels: list[str] = []
+    for name, wanted in expected.items():
+        value = found.get(name)
+        if not isinstance(wanted, np.ndarray) or not isinstance(value, np.ndarray):
+            continue  # sequences and maps: their tensors are outputs of other nodes, judged there
+        if value.shape != wanted.shape:
+            return f"output '{name}' has shape {value.shape}, not {wanted.shape}"
+        if wanted.dtype.kind == "f":
+            problem = _compare(name, value, wanted, stepped)
+            if problem:
+                return problem
+            floats_agree = True
+        elif not np.array_equal(value, wanted):
+            labels.append(f"output '{name}' differs in {int(np.sum(value != wanted))} places")
+    return labels[0] if labels and not floats_agree else None
+
+
+def _compare(
+    name: str, value: NDArray[np.generic], wanted: NDArray[np.generic], stepped: bool
+) -> str | None:
+    a, b = value.astype(np.float64), wanted.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(finite, np.isfinite(a)):
+        return f"output '{name}' is not finite in other places"
+    if not finite.any():
+        return None
+    difference, scale = np.abs(a - b)[finite], np.abs(b[finite]).max()
+    # Below this, float32 sums of values of size one have no more digits to compare.
+    if difference.max() <= STRICT * max(float(scale), 1e-3):
+        return None
+    spread = float(np.sqrt(np.mean((b[finite] - b[finite].mean()) ** 2)))
+    if stepped and np.sqrt(np.mean(difference**2)) <= STEPPED * max(spread, 1e-3):
+        return None
+    return f"output '{name}' differs by {difference.max():.3g} where values reach {scale:.3g}"
