@@ -24,6 +24,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from onnx2snn.ir.derive.unscan import scan_node, unscan
 from onnx2snn.ir.errors import InvariantError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.linear import LINEAR_OPS, why_not_linear
@@ -48,7 +49,8 @@ def check_grammar(model: onnx.ModelProto) -> None:
     Raises:
         InvariantError: with one finding per broken rule.
     """
-    problems = [*_version_problems(model), *_node_problems(model)]
+    folded = unscan(model)
+    problems = [*_version_problems(model), *_body_problems(model), *_node_problems(folded)]
     if problems:
         raise InvariantError(
             f"the model breaks the grammar of spiking models in {len(problems)} place(s)",
@@ -95,16 +97,22 @@ def _version_problems(model: onnx.ModelProto) -> Iterator[Finding]:
         )
 
 
+def _body_problems(model: onnx.ModelProto) -> Iterator[Finding]:
+    bodies = {f.name for f in model.functions if f.domain == DOMAIN}
+    scan = scan_node(model)
+    steps = [node for attribute in scan.attribute for node in attribute.g.node] if scan else []
+    for node in (*model.graph.node, *steps):
+        if node.domain == DOMAIN and node.op_type not in bodies:
+            yield _problem(node, "has no function body in the file")
+
+
 def _node_problems(model: onnx.ModelProto) -> Iterator[Finding]:
     graph = model.graph
     kinds = tensor_kinds(graph)
     constants = {t.name: t for t in graph.initializer}
-    bodies = {(f.domain, f.name) for f in model.functions}
     for node in graph.node:
         present = [kinds.get(name, "constant") if name else "constant" for name in node.input]
         if node.domain == DOMAIN:
-            if (DOMAIN, node.op_type) not in bodies:
-                yield _problem(node, "has no function body in the file")
             yield from _spiking_problems(node, present, constants)
         elif "stream" in present and "value" in present:
             yield _problem(node, "mixes a stream with a decoded value")
@@ -165,7 +173,7 @@ def _linear_problems(node: onnx.NodeProto, present: list[Kind]) -> Iterator[Find
     biases = [i for i in LINEAR_OPS[node.op_type].bias if i < len(node.input) and node.input[i]]
     if biases:
         yield _problem(node, "has a bias: constants belong into the neuron's current")
-    if node.op_type in ("Add", "Sub", "Sum", "Mean", "Concat") and len(set(present)) > 1:
+    if node.op_type in ("Add", "Sub", "Sum", "Mean") and len(set(present)) > 1:
         yield _problem(node, "adds a constant to a stream: it belongs into a neuron's current")
 
 

@@ -83,6 +83,13 @@ class SpikingModel:
         )
 
     @cached_property
+    def plain(self) -> onnx.ModelProto:
+        """Return the folded model, whatever the layout of the file: X nodes, never X_Step."""
+        from onnx2snn.ir.derive.unscan import unscan
+
+        return unscan(self.proto)
+
+    @cached_property
     def initializers(self) -> Mapping[str, NDArray[np.generic]]:
         """Return all constants of the graph by name."""
         return {i.name: numpy_helper.to_array(i) for i in self.proto.graph.initializer}
@@ -91,7 +98,7 @@ class SpikingModel:
     def neurons(self) -> tuple[NeuronLayer, ...]:
         """Return the neuron layers in topological order."""
         layers = []
-        for node in self.proto.graph.node:
+        for node in self.plain.graph.node:
             if node.domain != DOMAIN:
                 continue
             op = spiking_op(node)

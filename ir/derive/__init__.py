@@ -1,0 +1,1 @@
+"""Models derived from a sealed spiking model: pure functions, one file each."""
