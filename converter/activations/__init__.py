@@ -1,0 +1,23 @@
+"""Activations: which nodes become neurons. One file a family; the tuple is the default table."""
+
+from __future__ import annotations
+
+import onnx_graphsurgeon as gs
+
+from onnx2snn.converter.activations.base import Activation, ActivationRule
+from onnx2snn.converter.activations.clip import match_clip
+from onnx2snn.converter.activations.leaky_relu import match_leaky_relu, match_prelu
+from onnx2snn.converter.activations.relu import match_relu
+
+ACTIVATIONS: tuple[ActivationRule, ...] = (match_relu, match_clip, match_leaky_relu, match_prelu)
+
+
+def match_activation(
+    node: gs.Node, rules: tuple[ActivationRule, ...] = ACTIVATIONS
+) -> Activation | None:
+    """Return the activation a node computes, by the first rule that knows it."""
+    matches = (rule(node) for rule in rules)
+    return next((match for match in matches if match is not None), None)
+
+
+__all__ = ["ACTIVATIONS", "Activation", "ActivationRule", "match_activation"]

@@ -1,0 +1,107 @@
+"""The grid the inputs live on: x = offset + k q, found in calibration data.
+
+8-bit images, however scaled and normalised, lie on a grid of at most 256 points per channel. On
+it, bit-plane spikes carry the input without loss. Inputs that lie on no such grid are encoded
+with a fine signed quantum; the error of at most q/2 is stated in the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx2snn.ir.types import Array
+
+GRID_POINTS = 256
+FINE_LEVELS = 2047
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class InputGrid:
+    """How one input is encoded.
+
+    Attributes:
+        quantum: q > 0, broadcastable to the input.
+        offset: value of silence, broadcastable to the input.
+        levels: greatest count that is needed.
+        signed: whether counts may be negative.
+        lossless: whether the calibration data lies on the grid exactly.
+    """
+
+    quantum: Array
+    offset: Array
+    levels: int
+    signed: bool
+    lossless: bool
+
+
+def find_grid(samples: NDArray[np.float32]) -> InputGrid:
+    """Find the grid of samples [N, *F]: one for all values, else one per channel (axis 1 or last).
+
+    The number of samples it looks at is capped: a grid shows after few images.
+    """
+    few = samples[:64]
+    axes = [None, *dict.fromkeys(a for a in (1, samples.ndim - 1) if 0 < a < samples.ndim)]
+    for axis in axes:
+        if axis is None or few.shape[axis] <= 16:
+            grid = _grid_along(few, axis)
+            if grid is not None:
+                return grid
+    return fine_grid(samples)
+
+
+def fine_grid(samples: NDArray[np.float32]) -> InputGrid:
+    """Return a fine signed grid over the range of the samples (twice it, for unseen inputs)."""
+    reach = float(np.abs(samples).max(initial=0.0)) * 2 or 1.0
+    quantum = 2.0 ** np.ceil(np.log2(reach / FINE_LEVELS))
+    return InputGrid(
+        quantum=np.float32(quantum).reshape(()),
+        offset=np.zeros((), np.float32),
+        levels=FINE_LEVELS * 2,
+        signed=True,
+        lossless=False,
+    )
+
+
+def _grid_along(samples: NDArray[np.float32], axis: int | None) -> InputGrid | None:
+    if axis is None:
+        grids = [_scalar_grid(samples.reshape(-1))]
+        shape: tuple[int, ...] = ()
+    else:
+        grids = [
+            _scalar_grid(np.take(samples, i, axis).reshape(-1)) for i in range(samples.shape[axis])
+        ]
+        shape = tuple(-1 if i == axis else 1 for i in range(samples.ndim))
+    if any(grid is None for grid in grids):
+        return None
+    steps = np.array([grid for grid in grids if grid is not None], dtype=np.float64)
+    return InputGrid(
+        quantum=steps[:, 0].astype(np.float32).reshape(shape),
+        offset=steps[:, 1].astype(np.float32).reshape(shape),
+        levels=int(steps[:, 2].max()),
+        signed=False,
+        lossless=True,
+    )
+
+
+def _scalar_grid(values: NDArray[np.float32]) -> tuple[float, float, int] | None:
+    """Return (quantum, offset, levels) if all values lie on one grid of at most 256 points."""
+    points = np.unique(values).astype(np.float64)
+    if len(points) < 2 or len(points) > GRID_POINTS * 4:
+        return None
+    span = points[-1] - points[0]
+    gaps = np.diff(points)
+    step = float(gaps[gaps > span * 1e-5].min(initial=span))
+    count = round(span / step)
+    if count >= GRID_POINTS:
+        return None
+    step = span / count
+    off = np.abs((points - points[0]) / step - np.round((points - points[0]) / step))
+    if off.max() > _TOLERANCE:
+        return None
+    finer = 2 ** max(0, int(np.floor(np.log2((GRID_POINTS - 1) / count))))
+    offset = points[0] if abs(points[0] / step) > _TOLERANCE else 0.0
+    return step / finer, offset, count * finer

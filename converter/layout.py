@@ -1,0 +1,50 @@
+"""Layout: prove by running that time may be folded into the batch axis.
+
+A folded model is right iff its nodes treat the samples of a batch independently. Then a run at
+batch 2 equals two runs at batch 1. That is decided by running, never guessed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onnx2snn.ir.errors import InvalidModelError
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.session import Session, Tensors
+
+PROBE_TIMESTEPS = 3
+
+
+def folds(model: SpikingModel, samples: Tensors) -> bool:
+    """Whether the folded model treats the samples of a batch independently.
+
+    Args:
+        model: the sealed model in the folded layout.
+        samples: at least one sample per input; two different ones are compared.
+    """
+    first = {name: values[:1] for name, values in samples.items()}
+    second = {name: values[-1:] for name, values in samples.items()}
+    both = {name: np.concatenate([first[name], second[name]]) for name in samples}
+    steps = {model.timesteps_input: np.asarray(PROBE_TIMESTEPS, np.int64)}
+    try:
+        session = Session(model.to_bytes())
+        alone = [session.run({**feeds, **steps}) for feeds in (first, second)]
+        together = session.run({**both, **steps})
+    except (InvalidModelError, RuntimeError, ValueError, IndexError):
+        return False
+    return all(
+        _same(np.concatenate([alone[0][name], alone[1][name]]), together[name])
+        for name in together
+        if together[name].ndim > 0
+    )
+
+
+def _same(expected: np.ndarray, actual: np.ndarray) -> bool:  # type: ignore[type-arg]
+    if expected.shape != actual.shape:
+        return False
+    if expected.dtype.kind != "f":
+        return bool(np.mean(expected == actual) > 0.99)
+    scale = float(np.abs(expected).max(initial=1e-6))
+    # A spike may flip on float32 rounding (summation order depends on the batch): compare the
+    # bulk, not the worst element.
+    return bool(np.median(np.abs(expected - actual)) <= 1e-3 * scale)

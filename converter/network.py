@@ -1,0 +1,154 @@
+"""The planned network: the canonical ANN with encoders in place and every role decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+
+from onnx2snn.converter.activations import Activation
+from onnx2snn.converter.channels import channel_axis
+from onnx2snn.converter.graphs import to_model
+from onnx2snn.converter.input_grid import InputGrid
+from onnx2snn.converter.plan import Plan, plan_network, read_out_tensors
+from onnx2snn.converter.presets import Preset
+from onnx2snn.converter.rewrites.insert_encoders import (
+    insert_input_encoders,
+    insert_synapse_encoders,
+)
+from onnx2snn.converter.rewrites.move_max_pools import move_max_pools
+from onnx2snn.converter.sites import Site
+from onnx2snn.ir.errors import UnsupportedOpError
+from onnx2snn.ir.findings import Change
+from onnx2snn.ir.manifest import Fate, NodeFate
+from onnx2snn.ir.session import Session, Tensors
+
+
+@dataclass(frozen=True)
+class PlannedNetwork:
+    """An ANN, equal to the source, in which every stateful node of the SNN has its place.
+
+    Attributes:
+        graph: the graph, to be turned into the spiking graph.
+        model: the same as ONNX.
+        plan: role of every node.
+        sites: places of neurons, in topological order.
+        pools: nodes that become spiking pools.
+        shapes: shape at batch 1 of every stream.
+        changes: what the rewrites did.
+    """
+
+    graph: gs.Graph
+    model: onnx.ModelProto
+    plan: Plan
+    sites: tuple[Site, ...]
+    pools: tuple[gs.Node, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    changes: tuple[Change, ...]
+
+    @property
+    def stateful_outputs(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape at batch 1 of everything a segment may start from."""
+        names = [site.target for site in self.sites]
+        names += [pool.outputs[0].name for pool in self.pools]
+        names += [tensor.name for tensor in self.graph.inputs]
+        return {name: self.shapes[name] for name in names}
+
+    @property
+    def segment_ends(self) -> tuple[str, ...]:
+        """Return the inputs of neurons and pools, and the tensors that are read out."""
+        names = [site.source for site in self.sites]
+        names += [pool.inputs[0].name for pool in self.pools]
+        return tuple(dict.fromkeys([*names, *read_out_tensors(self.graph, self.plan)]))
+
+
+def plan_spiking_network(
+    canonical: onnx.ModelProto,
+    preset: Preset,
+    grids: Mapping[str, InputGrid],
+    one_sample: Tensors,
+) -> PlannedNetwork:
+    """Decide what becomes of every node and put encoders where spikes are needed.
+
+    Args:
+        canonical: the canonical ANN.
+        preset: the knobs.
+        grids: grid of every input; empty for an analog first layer.
+        one_sample: feeds at batch 1, to learn the shapes by running.
+
+    Raises:
+        UnsupportedOpError: naming every node that cannot be converted.
+    """
+    graph = gs.import_onnx(canonical)
+    changes = move_max_pools(graph, before_neuron=preset.pooling == "membrane")
+    raise_if_unsupported(plan_network(graph))
+    inputs = insert_input_encoders(graph, grids) if grids else ()
+    encoders = insert_synapse_encoders(
+        graph,
+        _with_encoders(plan_network(graph), inputs),
+        spiking_pools=preset.pooling != "membrane",
+    )
+    plan = _with_encoders(plan_network(graph), inputs, encoders)
+    model = to_model(graph)
+    shapes = _trace_shapes(graph, plan, one_sample)
+    roles: dict[str, Fate] = {
+        **dict.fromkeys(inputs, "input"),
+        **dict.fromkeys(encoders, "encoder"),
+    }
+    sites = tuple(
+        _site(node, roles.get(node.name, "neuron"), plan, shapes)
+        for node in graph.nodes
+        if node.name in plan.activations
+    )
+    pools = tuple(node for node in graph.nodes if plan.role(node) == "spiking-pool")
+    return PlannedNetwork(graph, model, plan, sites, pools, shapes, tuple(changes))
+
+
+def raise_if_unsupported(plan: Plan) -> None:
+    """Raise one error with every problem of the plan."""
+    if plan.problems:
+        raise UnsupportedOpError(
+            f"{len(plan.problems)} problem(s) forbid the conversion",
+            remedy="run 'onnx2snn check MODEL' for the whole account, node by node",
+            findings=plan.problems,
+        )
+
+
+def _with_encoders(plan: Plan, inputs: tuple[str, ...], encoders: tuple[str, ...] = ()) -> Plan:
+    """Mark the Identity nodes that stand for encoders as neurons with an unbounded activation."""
+    fates = dict(plan.fates)
+    activations = dict(plan.activations)
+    for name in inputs:
+        fates[name] = NodeFate(node=name, op="Identity", fate="input", detail="input encoder")
+        activations[name] = Activation()
+    for name in encoders:
+        fates[name] = NodeFate(
+            node=name, op="Identity", fate="encoder", detail="analog values become spikes"
+        )
+        activations[name] = Activation()
+    return Plan(fates, activations, plan.streams, plan.findings)
+
+
+def _site(node: gs.Node, role: Fate, plan: Plan, shapes: Mapping[str, tuple[int, ...]]) -> Site:
+    source, target = node.inputs[0].name, node.outputs[0].name
+    return Site(
+        name=node.name,
+        role=role,
+        activation=plan.activations[node.name],
+        source=source,
+        target=target,
+        axis=channel_axis(node.inputs[0], len(shapes[source])),
+        shape=shapes[source],
+    )
+
+
+def _trace_shapes(graph: gs.Graph, plan: Plan, one_sample: Tensors) -> dict[str, tuple[int, ...]]:
+    """Run one sample and return the shape of every stream."""
+    names = [t.name for node in graph.nodes for t in node.outputs if t.name in plan.streams]
+    session = Session(to_model(graph, names), optimised=False)
+    values = session.run(one_sample, names)
+    shapes = {name: np.asarray(value).shape for name, value in values.items()}
+    return {**shapes, **{name: value.shape for name, value in one_sample.items()}}

@@ -1,0 +1,121 @@
+"""Presets: named sets of the conversion's knobs. A preset has no code path of its own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from onnx2snn.ir.errors import DataError
+from onnx2snn.ir.manifest import Alphabet
+from onnx2snn.ir.ops import MAX_DIGITS
+
+ThresholdRule = Literal["maximum", "percentile", "mse"]
+Pooling = Literal["membrane", "increment", "gated"]
+InputCoding = Literal["bit-planes", "direct"]
+
+
+class Preset(BaseModel):
+    """The knobs of a conversion.
+
+    Attributes:
+        name: how the command line calls it.
+        summary: one line on what it is for.
+        source: where the method comes from.
+        timesteps: default number of timesteps T of the file.
+        stimulus: stimulus steps S; None means S = T (rate coding), 1 is delta coding.
+        alphabet: what one emission may be.
+        digits: digits per graded emission.
+        levels: quanta per calibrated range, n_max of unbounded activations; for a binary
+            alphabet the number of timesteps the thresholds are optimised for.
+        margin: factor on the calibrated range, head room for unseen inputs.
+        threshold_rule: how the range of a channel is found.
+        percentile: used by the percentile rule, in percent.
+        bias_correction: correct constants layer by layer for the quantised prefix.
+        initial_potential: v_0 in units of the threshold (binary and ternary neurons).
+        negative_threshold: u_neg in units of the threshold (ternary neurons).
+        pooling: where max-pooling happens: on membranes before the neuron, on spike counts, or
+            by the firing-rate gate.
+        input_coding: graded bit-planes (spikes) or direct current (analog first layer).
+        input_digits: digits per timestep of the bit-plane encoder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    summary: str
+    source: str = ""
+    timesteps: int = Field(ge=1)
+    stimulus: int | None = Field(default=1, ge=1)
+    alphabet: Alphabet = "graded"
+    digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
+    levels: int = Field(default=2047, ge=1, le=2**20)
+    margin: float = Field(default=1.2, gt=0)
+    threshold_rule: ThresholdRule = "maximum"
+    percentile: float = Field(default=99.9, gt=0, le=100)
+    bias_correction: bool = False
+    initial_potential: float = 0.5
+    negative_threshold: float = 0.0
+    pooling: Pooling = "membrane"
+    input_coding: InputCoding = "bit-planes"
+    input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
+
+
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        name="graded",
+        summary="signed power-of-two spikes; lossless at few timesteps, then silent",
+        source="DESIGN: sum semantics with ST-BIF bounds and geometric levels (ECMT, DCGS)",
+        timesteps=16,
+        input_digits=5,
+    ),
+    Preset(
+        name="fast",
+        summary="two digits per timestep: T = 2..4 (count T x 2 micro-steps)",
+        source="as graded, k = 2 (compare H-MT, Burst)",
+        timesteps=4,
+        digits=2,
+        input_digits=5,
+    ),
+    Preset(
+        name="ternary",
+        summary="signed unit spikes with bounded memory and prolonged simulation; exact at rest",
+        source="ST-BIF, SpikeZIP-TF (You et al., ICML 2024)",
+        timesteps=32,
+        stimulus=8,
+        alphabet="ternary",
+        levels=15,
+        margin=1.0,
+        threshold_rule="mse",
+        bias_correction=True,
+        pooling="increment",
+        input_digits=8,
+    ),
+    Preset(
+        name="rate",
+        summary="binary unit spikes, soft reset: classic rate coding for hardware and comparison",
+        source="Rueckauer 2017; v_0 Bu 2022; MSE thresholds and bias correction Li 2021 (SNNC-LP)",
+        timesteps=64,
+        stimulus=None,
+        alphabet="binary",
+        levels=64,
+        margin=1.0,
+        threshold_rule="mse",
+        bias_correction=True,
+        pooling="increment",
+        input_digits=8,
+    ),
+)
+
+
+def find_preset(name: str, presets: tuple[Preset, ...] = PRESETS) -> Preset:
+    """Return the preset of that name.
+
+    Raises:
+        DataError: there is none.
+    """
+    for preset in presets:
+        if preset.name == name:
+            return preset
+    known = ", ".join(p.name for p in presets)
+    raise DataError(f"there is no preset '{name}'", remedy=f"choose one of: {known}")

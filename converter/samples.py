@@ -1,0 +1,159 @@
+"""Calibration samples: the caller's data, checked against the model, or seeded noise.
+
+Without data the thresholds rest on synthetic inputs: noise with the 1/f spectrum of natural
+images, standardised, plus white noise. The manifest then says ``synthetic``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnx2snn.ir.errors import DataError
+from onnx2snn.ir.findings import Finding
+from onnx2snn.ir.manifest import CalibrationSource
+from onnx2snn.ir.session import Tensors
+
+SYNTHETIC_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs to calibrate on.
+
+    Attributes:
+        feeds: one array [N, *F] per model input.
+        source: where they come from.
+    """
+
+    feeds: Tensors
+    source: CalibrationSource
+
+    def __len__(self) -> int:
+        return min(len(values) for values in self.feeds.values())
+
+    def first(self, count: int) -> Tensors:
+        """Return the first samples."""
+        return {name: values[:count] for name, values in self.feeds.items()}
+
+
+def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
+    """Return the shape of every graph input, None for open dimensions."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return {
+        info.name: tuple(
+            dim.dim_value if dim.HasField("dim_value") else None
+            for dim in info.type.tensor_type.shape.dim
+        )
+        for info in model.graph.input
+        if info.name not in constants
+    }
+
+
+def given_samples(
+    model: onnx.ModelProto, data: Mapping[str, NDArray[np.generic]] | NDArray[np.generic]
+) -> Samples:
+    """Check the caller's samples against the model's inputs.
+
+    Args:
+        model: the ANN.
+        data: arrays [N, *F] by input name, or one array for a model with one input.
+
+    Raises:
+        DataError: names, shapes or values do not fit; all problems at once.
+    """
+    shapes = input_shapes(model)
+    if isinstance(data, np.ndarray):
+        if len(shapes) != 1:
+            raise DataError(
+                f"one array was given, but the model has {len(shapes)} inputs",
+                remedy=f"pass a mapping with the keys {', '.join(shapes)}",
+            )
+        data = {next(iter(shapes)): data}
+    problems = [
+        Finding(code="bad-data", severity="error", message=message)
+        for name, shape in shapes.items()
+        for message in _misfit(name, shape, data.get(name))
+    ]
+    if problems:
+        raise DataError(
+            "the calibration data does not fit the model",
+            remedy="arrays must be named, shaped and preprocessed as the ANN's inputs",
+            findings=problems,
+        )
+    feeds: Tensors = {name: _as_input(data[name]) for name in shapes}
+    digest = hashlib.sha256()
+    for name in sorted(feeds):
+        digest.update(np.ascontiguousarray(feeds[name]).tobytes())
+    count = min(len(values) for values in feeds.values())
+    source = CalibrationSource(kind="data", samples=count, sha256=digest.hexdigest())
+    return Samples(feeds, source)
+
+
+def _as_input(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _misfit(
+    name: str, shape: tuple[int | None, ...], values: NDArray[np.generic] | None
+) -> list[str]:
+    if values is None:
+        return [f"input '{name}' is missing"]
+    fits = values.ndim == len(shape) and all(
+        wanted is None or wanted == got
+        for wanted, got in zip(shape[1:], values.shape[1:], strict=True)
+    )
+    expected = ["N", *("?" if d is None else str(d) for d in shape[1:])]
+    if not fits:
+        return [f"input '{name}' has shape {list(values.shape)}, needs [{', '.join(expected)}]"]
+    if values.size == 0:
+        return [f"input '{name}' has no samples"]
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return [f"input '{name}' contains NaN or infinity"]
+    if values.dtype.kind not in "fiub":
+        return [f"input '{name}' has data type {values.dtype}, needs numbers"]
+    return []
+
+
+def synthetic_samples(model: onnx.ModelProto, seed: int) -> Samples:
+    """Make noise for every input.
+
+    Raises:
+        DataError: an input has open dimensions besides the batch, so that no shape is known.
+    """
+    rng = np.random.default_rng(seed)
+    feeds: Tensors = {}
+    for name, shape in input_shapes(model).items():
+        if any(size is None for size in shape[1:]):
+            raise DataError(
+                f"input '{name}' has open dimensions {list(shape)} and there is no data",
+                remedy="pass calibration data (--calibration), or fix the shape when exporting",
+            )
+        count = shape[0] or SYNTHETIC_SAMPLES
+        feeds[name] = _noise(rng, (count, *(size or 1 for size in shape[1:])))
+    samples = min(len(values) for values in feeds.values())
+    return Samples(feeds, CalibrationSource(kind="synthetic", samples=samples))
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return unit-variance noise, half of it with a 1/f spectrum over the feature axes."""
+    white = rng.standard_normal(shape)
+    axes = tuple(axis for axis in range(1, len(shape)) if shape[axis] > 4)
+    if axes:
+        frequencies = np.zeros((1,) * len(shape))
+        for axis in axes:
+            column = np.fft.fftfreq(shape[axis]) * shape[axis]
+            frequencies = (
+                frequencies
+                + column.reshape(tuple(-1 if a == axis else 1 for a in range(len(shape)))) ** 2
+            )
+        spectrum = np.fft.fftn(white[::2], axes=axes) / np.maximum(np.sqrt(frequencies), 1.0)
+        pink = np.real(np.fft.ifftn(spectrum, axes=axes))
+        spread = pink.std(axis=tuple(range(1, len(shape))), keepdims=True)
+        white[::2] = pink / np.maximum(spread, 1e-12)
+    return white.astype(np.float32)

@@ -1,0 +1,133 @@
+"""Sites: where a neuron will stand, and the parameters that calibration gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx2snn.converter.activations import Activation
+from onnx2snn.converter.input_grid import InputGrid
+from onnx2snn.converter.presets import Preset
+from onnx2snn.converter.statistics import ChannelStatistics
+from onnx2snn.converter.thresholds import activation_range
+from onnx2snn.ir.manifest import Fate
+from onnx2snn.ir.ops import GradedIntegrateFire, IntegrateFire, Neuron, SignedIntegrateFire
+from onnx2snn.ir.types import Array
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place for a layer of neurons in the planned ANN.
+
+    Attributes:
+        name: the node, an activation or an encoder.
+        role: ``neuron``, ``encoder`` or ``input``.
+        activation: what it computes.
+        source: tensor it reads.
+        target: tensor it computes.
+        axis: channel axis of both.
+        shape: shape of the tensor at batch 1.
+    """
+
+    name: str
+    role: Fate
+    activation: Activation
+    source: str
+    target: str
+    axis: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NeuronParameters:
+    """A neuron and its constants; ``current`` is filled in when affine constants are split off.
+
+    Attributes:
+        op: the neuron.
+        quantum: threshold theta, broadcastable to the layer.
+        n_min: lower bound on the count.
+        n_max: upper bound on the count.
+        attributes: attributes of the node.
+    """
+
+    op: Neuron
+    quantum: Array
+    n_min: float
+    n_max: float
+    attributes: Mapping[str, float]
+
+
+def activation_neuron(
+    site: Site, statistics: ChannelStatistics, preset: Preset
+) -> NeuronParameters:
+    """Choose neuron, quantum and bounds for an activation or a synapse encoder.
+
+    The quantum of values is range / levels. Quanta are charge: with S stimulus steps the charge of
+    a value is S times it, so theta = S range / levels; for S = T (rate) a spike a timestep must
+    express the whole range, so theta = range.
+    """
+    activation = site.activation
+    span = activation_range(statistics, preset)
+    bound = max(abs(activation.lower), abs(activation.upper)) if _bounded(activation) else np.inf
+    span = np.minimum(span, bound)
+    levels = preset.levels
+    scale = 1.0 if preset.stimulus is None else preset.stimulus / levels
+    shape = tuple(-1 if axis == site.axis else 1 for axis in range(len(site.shape)))
+    quantum = (span * scale).astype(np.float32).reshape(shape)
+    n_max = float(levels) if preset.stimulus is not None else float(2**22)
+    n_min = -n_max if activation.signed else 0.0
+    if np.isfinite(activation.lower) and activation.lower < 0:
+        n_min = -round(-activation.lower / float(bound) * n_max)
+    op = _neuron(activation, preset)
+    return NeuronParameters(op, quantum, n_min, n_max, _attributes(op, preset))
+
+
+def input_neuron(grid: InputGrid, preset: Preset, rank: int) -> NeuronParameters:
+    """Return the bit-plane encoder of an input: a graded neuron on the input's own grid.
+
+    With S = T the input arrives at every timestep, each time as up to 8 digits.
+    """
+    op = GradedIntegrateFire(digits=preset.input_digits)
+    reach = float(2**22) if preset.stimulus is None else float(grid.levels * preset.stimulus * 2)
+    quantum = np.asarray(grid.quantum, np.float32)
+    return NeuronParameters(op, quantum, -reach, reach, {})
+
+
+def _bounded(activation: Activation) -> bool:
+    """Whether the activation has a bound that its greatest magnitude may reach."""
+    return bool(np.isfinite(activation.upper))
+
+
+def _neuron(activation: Activation, preset: Preset) -> Neuron:
+    if preset.alphabet == "graded":
+        return GradedIntegrateFire(activation.soma, preset.digits)
+    if preset.alphabet == "binary" and not activation.signed:
+        return IntegrateFire(activation.soma)
+    return SignedIntegrateFire(activation.soma)
+
+
+def _attributes(op: Neuron, preset: Preset) -> dict[str, float]:
+    values = {
+        "initial_potential": preset.initial_potential,
+        "negative_threshold": preset.negative_threshold,
+    }
+    return {name: values[name] for name in op.attributes}
+
+
+def parameters_of(
+    neuron: NeuronParameters, site: Site, current: NDArray[np.generic], stimulus: int
+) -> dict[str, NDArray[np.generic]]:
+    """Return the neuron's parameters by formal name, for its numpy law at T = S."""
+    return {
+        "quantum": neuron.quantum,
+        "current": current,
+        "n_min": np.asarray(neuron.n_min, np.float32),
+        "n_max": np.asarray(neuron.n_max, np.float32),
+        "stimulus": np.asarray(stimulus),
+        "timesteps": np.asarray(stimulus),
+        **{name: np.asarray(v, np.float32) for name, v in neuron.attributes.items()},
+        **site.activation.parameters,
+    }

@@ -1,0 +1,33 @@
+"""Threshold rules: statistics of a layer to the range [C] that its quanta divide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx2snn.converter.presets import Preset, ThresholdRule
+from onnx2snn.converter.statistics import ChannelStatistics
+from onnx2snn.converter.thresholds.maximum import maximum_range
+from onnx2snn.converter.thresholds.mse import mse_range
+from onnx2snn.converter.thresholds.percentile import percentile_range
+
+RangeRule = Callable[[ChannelStatistics, Preset], NDArray[np.float64]]
+
+THRESHOLD_RULES: Mapping[ThresholdRule, RangeRule] = {
+    "maximum": lambda statistics, preset: maximum_range(statistics),
+    "percentile": lambda statistics, preset: percentile_range(statistics, preset.percentile),
+    "mse": lambda statistics, preset: mse_range(statistics, preset.levels),
+}
+
+
+def activation_range(statistics: ChannelStatistics, preset: Preset) -> NDArray[np.float64]:
+    """Return the positive range per channel [C]; silent channels get their layer's median."""
+    found = THRESHOLD_RULES[preset.threshold_rule](statistics, preset)
+    alive = found > 0
+    spare = float(np.median(found[alive])) if alive.any() else 1.0
+    return np.where(alive, found, spare) * preset.margin
+
+
+__all__ = ["THRESHOLD_RULES", "activation_range"]
