@@ -16,12 +16,19 @@ from onnx2snn.converter.agreement import STEP_OPS, agree
 from onnx2snn.converter.batching import batched_inputs, is_batch_free, stack_outputs
 from onnx2snn.converter.execution import Execution, ExecutionError, stack
 from onnx2snn.converter.input_shapes import fix_input_shapes
+from onnx2snn.converter.passes.cancel_transposes import cancel_transposes
 from onnx2snn.converter.passes.fold_channel_affine import fold_channel_affine
 from onnx2snn.converter.passes.fold_constants import fold_constants
+from onnx2snn.converter.passes.fold_pad import fold_pad
 from onnx2snn.converter.passes.fold_shapes import fold_shapes
 from onnx2snn.converter.passes.make_batch_free import make_batch_free
+from onnx2snn.converter.passes.merge_duplicates import merge_duplicates
 from onnx2snn.converter.passes.merge_matmul_add import merge_matmul_add
+from onnx2snn.converter.passes.recognise_global_average_pool import recognise_global_average_pool
+from onnx2snn.converter.passes.recognise_leaky_relu import recognise_leaky_relu
+from onnx2snn.converter.passes.recognise_relu import recognise_relu
 from onnx2snn.converter.passes.remove_no_ops import remove_no_ops
+from onnx2snn.converter.passes.resolve_auto_pad import resolve_auto_pad
 from onnx2snn.converter.passes.split_batch_norm import split_batch_norm
 from onnx2snn.converter.read import Source
 from onnx2snn.converter.shapes import annotate_shapes, to_model
@@ -31,12 +38,20 @@ from onnx2snn.ir.findings import Change, Finding
 Pass = Callable[[gs.Graph], list[Change]]
 
 PASSES: tuple[Pass, ...] = (
-    fold_constants,
-    make_batch_free,
+    fold_constants,  # Constant nodes: all others look for constants
+    make_batch_free,  # before shapes are settled, else the fixed batch is settled with them
     fold_shapes,
-    fold_constants,
     remove_no_ops,
-    merge_matmul_add,
+    fold_constants,  # what fold_shapes and remove_no_ops left of constant arithmetic
+    remove_no_ops,
+    merge_duplicates,
+    cancel_transposes,  # before anything that looks for neighbours
+    resolve_auto_pad,
+    fold_pad,
+    recognise_leaky_relu,  # before recognise_relu, which rewrites the Max it is made of
+    recognise_relu,
+    recognise_global_average_pool,
+    merge_matmul_add,  # gives a place to the shifts that follow
     split_batch_norm,
     fold_channel_affine,
 )

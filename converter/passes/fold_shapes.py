@@ -137,8 +137,9 @@ def _settle(node: gs.Node, observed: Observed, names: Names) -> list[Change]:
         return _settle_resize(node, before, after, names)
     settle = {"Reshape": reshape_target, "Expand": expand_target}[node.op]
     target = settle(before, after)
-    if target is None or (node.op == "Reshape" and node.attrs.get("allowzero")):
+    if target is None:
         return []
+    node.attrs.pop("allowzero", None)  # no axis of the result is empty: both runs had data
     set_constant(node, index, np.array(target, np.int64), names, "shape")
     return [Change(node=node.name, op=node.op, became=f"{node.op} to {target}")]
 
