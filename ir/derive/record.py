@@ -37,12 +37,14 @@ class Source:
     """One operator whose emissions are events.
 
     Attributes:
+        name: name of the layer: its node's.
         stream: the stream it emits.
         op: its operator.
         quantum: name of its quantum; empty if an emission has no unit.
         digits: most digits one emission has.
     """
 
+    name: str
     stream: str
     op: str
     quantum: str
@@ -55,7 +57,7 @@ class Source:
 
     @property
     def negative(self) -> str:
-        """Return the output with the negative events per timestep, [T]."""
+        """Return the output with the negative events per timestep and sample, [T, N]."""
         return f"onnx2snn/record/{self.stream}/negative"
 
     @property
@@ -88,7 +90,7 @@ def _sources(nodes: Sequence[onnx.NodeProto]) -> Iterator[Source]:
         elif isinstance(op, IncrementMaxPool):
             digits = MAX_DIGITS
         quantum = named.get("quantum", "") if isinstance(op, (Neuron, IncrementMaxPool)) else ""
-        yield Source(node.output[0], op.name, quantum, digits)
+        yield Source(node.name or node.output[0], node.output[0], op.name, quantum, digits)
 
 
 def record(
@@ -159,9 +161,10 @@ def _events_body(name: str, source: Source, sum_batch: bool) -> onnx.FunctionPro
   is_negative = Less (gap_1, nothing)
   negative_unit = Where (is_negative, sum_{digits}, nothing)
   rest = Constant <value_ints = [-1]> ()
-  by_step = Concat <axis = 0> (steps, rest)
-  negative_rows = Reshape (negative_unit, by_step)
-  negative = ReduceSum <keepdims = 0> (negative_rows, one)
+  by_sample = Concat <axis = 0> (steps, batch, rest)
+  negative_rows = Reshape (negative_unit, by_sample)
+  last = Constant <value_ints = [2]> ()
+  negative = ReduceSum <keepdims = 0> (negative_rows, last)
   emitted = Reshape (gap_1, unfolded)
   zero = Constant <value_ints = [0]> ()
   count = ReduceSum <keepdims = 0> (emitted, zero)

@@ -1,0 +1,90 @@
+"""Running with time folded into the batch: all T timesteps in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx2snn.ir.derive.record import record, sources
+from onnx2snn.ir.derive.running import to_running
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.session import Tensors
+from onnx2snn.runtime.backends import Backend
+from onnx2snn.runtime.trace import LayerTrace, Recording, Trace
+
+
+class FoldedRun:
+    """One call for all timesteps, then one call of the head per timestep asked for.
+
+    Args:
+        model: a model whose batch axis is free.
+        backend: what runs it.
+        recording: what to record.
+        sum_batch: whether events are summed over the samples.
+        threads: 0 lets the backend decide.
+    """
+
+    def __init__(
+        self,
+        model: SpikingModel,
+        backend: Backend,
+        recording: Recording,
+        *,
+        sum_batch: bool = True,
+        threads: int = 0,
+    ) -> None:
+        running = to_running(model)
+        self._timesteps_input = model.timesteps_input
+        self._recorded = () if recording == "none" else sources(model)
+        body = record(
+            running.body,
+            self._recorded,
+            timesteps=model.timesteps_input,
+            sum_batch=sum_batch,
+            streams=recording == "spikes",
+        )
+        self._body = backend.load(body, threads=threads)
+        self._head = running.head and backend.load(running.head, threads=threads)
+        self._head_inputs = {i.name for i in running.head.graph.input} if running.head else set()
+        self._values = running.values
+        self._outputs = model.outputs
+
+    def run(
+        self, feeds: Mapping[str, NDArray[np.generic]], timesteps: int, at: Sequence[int]
+    ) -> Trace:
+        """Run T timesteps and return the outputs after each timestep of ``at``."""
+        clock = np.asarray(timesteps, dtype=np.int64)
+        results = self._body.run({**feeds, self._timesteps_input: clock})
+        steps = {
+            name: np.split(results[name], timesteps) for name in self._values
+        }  # each T arrays [N, *F]
+        outputs = {
+            t: self._decode({name: values[t - 1] for name, values in steps.items()}, feeds)
+            for t in at
+        }
+        layers = {
+            source.stream: LayerTrace(
+                events=np.asarray(results[source.events], dtype=np.float32),
+                negative=np.asarray(results[source.negative], dtype=np.float32),
+                count=np.asarray(results[source.count], dtype=np.float32),
+                spikes=_unfold(results.get(source.stream), timesteps),
+            )
+            for source in self._recorded
+        }
+        return Trace(outputs, layers)
+
+    def _decode(self, values: Tensors, feeds: Mapping[str, NDArray[np.generic]]) -> Tensors:
+        if self._head is None:
+            return {name: values[name] for name in self._outputs}
+        known = {**feeds, **values}
+        decoded = self._head.run({name: known[name] for name in self._head_inputs})
+        return {name: decoded[name] for name in self._outputs}
+
+
+def _unfold(stream: NDArray[np.generic] | None, timesteps: int) -> NDArray[np.float32] | None:
+    if stream is None:
+        return None
+    shape = (timesteps, len(stream) // timesteps, *stream.shape[1:])
+    return np.asarray(stream, dtype=np.float32).reshape(shape)

@@ -1,0 +1,131 @@
+"""Simulate: a spiking model and samples in, outputs and spikes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx2snn.ir.derive.record import Source, sources
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.session import Tensors
+from onnx2snn.runtime.chunks import Samples, check_samples
+from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
+from onnx2snn.runtime.trace import LayerTrace, Recording
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """What one layer emitted.
+
+    Attributes:
+        events: events per timestep, summed over samples and units, [T].
+        negative: those of them that are negative, [T].
+        counts: signed spike count after T timesteps, in quanta, int32 [N, *F].
+        spikes: spike train, in quanta, int32 [T, N, *F]; None unless recorded. The emissions of
+            a max-pool without a quantum are in activation units, float32.
+    """
+
+    events: NDArray[np.float64]
+    negative: NDArray[np.float64]
+    counts: NDArray[np.generic]
+    spikes: NDArray[np.generic] | None
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The outcome of a simulation.
+
+    Attributes:
+        outputs: the ANN's outputs by name, decoded after T timesteps, [N, ...].
+        timesteps: T.
+        stimulus_steps: S.
+        samples: N.
+        layers: records by layer name, in topological order; empty if nothing was recorded.
+    """
+
+    outputs: Tensors
+    timesteps: int
+    stimulus_steps: int
+    samples: int
+    layers: Mapping[str, LayerRecord]
+
+    @property
+    def events(self) -> float:
+        """Return all recorded events: over samples, layers and timesteps."""
+        return float(sum(layer.events.sum() for layer in self.layers.values()))
+
+
+def simulate(
+    model: SpikingModel,
+    data: Samples,
+    *,
+    timesteps: int | None = None,
+    backend: str = "onnxruntime",
+    record: Recording = "none",
+    memory: str | int = "2GiB",
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Run a spiking model over samples.
+
+    Args:
+        model: the spiking model.
+        data: one array [N, *F] per input by name; an array for a lone input.
+        timesteps: T; the model's default if not given.
+        backend: name of the backend.
+        record: ``none``, ``counts`` (events and spike counts) or ``spikes`` (trains as well).
+        memory: budget for one call, e.g. ``2GiB``; records come on top.
+        threads: 0 lets the backend decide.
+        progress: called with the samples done and their number.
+
+    Raises:
+        SimulationError: the simulation cannot run as asked.
+        DataError: the samples do not fit the model.
+    """
+    samples = check_samples(model, data)
+    T = model.manifest.timesteps if timesteps is None else timesteps
+    options = RunOptions(backend, memory, threads, record)
+    outputs: list[Tensors] = []
+    traces: list[Mapping[str, LayerTrace]] = []
+    for _, _, trace in run_chunks(model, samples, T, (T,), options, progress):
+        outputs.append(trace.outputs[T])
+        traces.append(trace.layers)
+    recorded = () if record == "none" else sources(model)
+    layers = {
+        source.name: _join(source, model, [trace[source.stream] for trace in traces])
+        for source in recorded
+    }
+    return Simulation(
+        outputs={
+            name: np.concatenate([output[name] for output in outputs]) for name in model.outputs
+        },
+        timesteps=T,
+        stimulus_steps=model.stimulus_steps(T),
+        samples=len(next(iter(samples.values()))),
+        layers=layers,
+    )
+
+
+def _join(source: Source, model: SpikingModel, traces: list[LayerTrace]) -> LayerRecord:
+    """Return the record of one layer over all chunks."""
+    events = [trace.events.reshape(len(trace.events), -1).sum(1, dtype=float) for trace in traces]
+    negative = [trace.negative.sum(1, dtype=float) for trace in traces]
+    counts: NDArray[np.generic] = np.concatenate([trace.count for trace in traces])
+    trains = [trace.spikes for trace in traces if trace.spikes is not None]
+    spikes: NDArray[np.generic] | None = None
+    if trains:
+        spikes = np.concatenate(trains, axis=1)
+    if source.quantum:
+        quantum = np.asarray(model.initializers[source.quantum], dtype=np.float32)
+        counts = np.rint(np.concatenate([trace.count for trace in traces])).astype(np.int32)
+        if trains:
+            spikes = np.rint(np.concatenate(trains, axis=1) / quantum).astype(np.int32)
+    return LayerRecord(
+        events=np.sum(events, axis=0),
+        negative=np.sum(negative, axis=0),
+        counts=counts,
+        spikes=spikes,
+    )

@@ -1,0 +1,124 @@
+"""Running a spiking model over any number of samples, inside a memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from onnx2snn.ir.errors import SimulationError
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.session import Tensors
+from onnx2snn.runtime.backends import find_backend
+from onnx2snn.runtime.chunks import chunk, fixed_batch, padded
+from onnx2snn.runtime.folded_run import FoldedRun
+from onnx2snn.runtime.memory import Plan, measure_footprint, parse_memory, plan_run
+from onnx2snn.runtime.stepped_run import SteppedRun
+from onnx2snn.runtime.trace import LayerTrace, Recording, Run, Trace
+
+Progress = Callable[[int, int], None]
+"""Called with the samples done and their number."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        backend: name of the backend.
+        memory: budget, e.g. ``2GiB``.
+        threads: 0 lets the backend decide.
+        recording: what to record.
+    """
+
+    backend: str = "onnxruntime"
+    memory: str | int = "2GiB"
+    threads: int = 0
+    recording: Recording = "none"
+
+
+def run_chunks(
+    model: SpikingModel,
+    data: Tensors,
+    timesteps: int,
+    at: Sequence[int],
+    options: RunOptions,
+    progress: Progress | None = None,
+) -> Iterator[tuple[slice, Tensors, Trace]]:
+    """Yield place, samples and trace of every chunk.
+
+    Args:
+        model: the spiking model.
+        data: samples by input name, [N, *F].
+        timesteps: T.
+        at: timesteps whose outputs are wanted, each in 1..T.
+        options: how to run.
+        progress: called after every chunk.
+
+    Raises:
+        SimulationError: T is not positive, the backend is unknown or the budget too small.
+    """
+    if timesteps < 1:
+        raise SimulationError(
+            f"{timesteps} timesteps cannot be run", remedy="ask for at least one timestep"
+        )
+    backend = find_backend(options.backend)
+    plan = plan_chunks(model, data, timesteps, options)
+    kind = SteppedRun if plan.stepped else FoldedRun
+    batch = model_batch(model)
+    run: Run = kind(
+        model, backend, options.recording, sum_batch=batch is None, threads=options.threads
+    )
+    total = len(next(iter(data.values())))
+    for place, feeds in chunk(data, plan.samples):
+        real = place.stop - place.start
+        if batch is not None and real < batch:
+            trace = run.run(padded(feeds, batch), timesteps, at)
+            trace = _first(trace, real)
+        else:
+            trace = run.run(feeds, timesteps, at)
+        yield place, feeds, trace
+        if progress is not None:
+            progress(place.stop, total)
+
+
+def plan_chunks(model: SpikingModel, data: Tensors, timesteps: int, options: RunOptions) -> Plan:
+    """Return how a run is split."""
+    batch = model_batch(model)
+    sample = {name: values[: batch or 1] for name, values in data.items()}
+    if batch is not None:
+        sample = padded(sample, batch)
+    return plan_run(
+        measure_footprint(model, sample, batch or 1),
+        timesteps,
+        parse_memory(options.memory),
+        fixed_batch=batch,
+        foldable=model.manifest.layout == "folded",
+    )
+
+
+def model_batch(model: SpikingModel) -> int | None:
+    """Return the only batch size to run a model at; None if any will do.
+
+    A model in the scan layout may mix samples of a batch: it gets one sample at a time, unless
+    its inputs declare another size.
+    """
+    declared = fixed_batch(model.proto.graph)
+    return declared or (1 if model.manifest.layout == "scan" else None)
+
+
+def _first(trace: Trace, samples: int) -> Trace:
+    """Return the trace of the first samples of a padded batch; its events are per sample."""
+    outputs = {
+        t: {name: values[:samples] for name, values in tensors.items()}
+        for t, tensors in trace.outputs.items()
+    }
+    layers = {
+        name: LayerTrace(
+            events=layer.events[:, :samples],
+            negative=layer.negative[:, :samples],
+            count=layer.count[:samples],
+            spikes=None if layer.spikes is None else layer.spikes[:, :samples],
+        )
+        for name, layer in trace.layers.items()
+    }
+    return Trace(outputs, layers)
