@@ -16,6 +16,7 @@ from onnx2snn.converter.agreement import STEP_OPS, agree
 from onnx2snn.converter.batching import batched_inputs, is_batch_free, stack_outputs
 from onnx2snn.converter.execution import Execution, ExecutionError, stack
 from onnx2snn.converter.input_shapes import fix_input_shapes
+from onnx2snn.converter.observed_shapes import settle_symbols
 from onnx2snn.converter.passes.cancel_transposes import cancel_transposes
 from onnx2snn.converter.passes.fold_channel_affine import fold_channel_affine
 from onnx2snn.converter.passes.fold_constants import fold_constants
@@ -24,6 +25,7 @@ from onnx2snn.converter.passes.fold_shapes import fold_shapes
 from onnx2snn.converter.passes.make_batch_free import make_batch_free
 from onnx2snn.converter.passes.merge_duplicates import merge_duplicates
 from onnx2snn.converter.passes.merge_matmul_add import merge_matmul_add
+from onnx2snn.converter.passes.merge_slices import merge_slices
 from onnx2snn.converter.passes.recognise_global_average_pool import recognise_global_average_pool
 from onnx2snn.converter.passes.recognise_leaky_relu import recognise_leaky_relu
 from onnx2snn.converter.passes.recognise_relu import recognise_relu
@@ -45,6 +47,7 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,  # what fold_shapes and remove_no_ops left of constant arithmetic
     remove_no_ops,
     merge_duplicates,
+    merge_slices,
     cancel_transposes,  # before anything that looks for neighbours
     resolve_auto_pad,
     fold_pad,
@@ -103,6 +106,7 @@ def canonicalise(
         if made:
             judge.check(to_model(graph), step.__name__)
             annotate_shapes(graph)
+            settle_symbols(graph)
             changes += made
     result = to_model(graph)
     free = is_batch_free(result)

@@ -38,6 +38,9 @@ from onnx2snn.ir.findings import Finding
 __all__ = ["Limits", "Source", "read_model"]
 
 
+_DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Source:
     """A model that has been read.
@@ -58,7 +61,7 @@ class Source:
 
 
 def read_model(
-    model: str | os.PathLike[str] | bytes | onnx.ModelProto, *, limits: Limits = Limits()
+    model: str | os.PathLike[str] | bytes | onnx.ModelProto, *, limits: Limits = _DEFAULT_LIMITS
 ) -> Source:
     """Read and check a model.
 

@@ -8,6 +8,7 @@ shared with other nodes stay as they are, and that nodes stay in topological ord
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 STANDARD_DOMAINS = (None, "", "ai.onnx")
 
 
-def is_op(node: gs.Node | None, *ops: str) -> bool:
+def is_op(node: gs.Node | None, *ops: str) -> TypeGuard[gs.Node]:
     """Whether the node is one of these standard ONNX operators."""
     return node is not None and node.op in ops and node.domain in STANDARD_DOMAINS
 
@@ -124,8 +125,15 @@ def replace_operand(node: gs.Node, index: int, tensor: gs.Tensor) -> None:
 def set_constant(
     node: gs.Node, index: int, values: NDArray[np.generic], names: Names, label: str
 ) -> None:
-    """Give the node its own constant at this index, so that no other reader is touched."""
-    name = names.fresh(f"{node.name}.{label}")
+    """Give the node its own constant at this index, so that no other reader is touched.
+
+    A constant that only this node reads is replaced under its own name.
+    """
+    old = operand(node, index)
+    if isinstance(old, gs.Constant) and len(old.outputs) == 1:
+        name = old.name
+    else:
+        name = names.fresh(f"{node.name}.{label}")
     replace_operand(node, index, gs.Constant(name, np.ascontiguousarray(values)))
 
 

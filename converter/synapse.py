@@ -38,15 +38,18 @@ class Synapse:
     @property
     def weight(self) -> NDArray[np.float64]:
         """The weight as ``[group, out, in, taps]``."""
-        w, group = np.asarray(self._stored, np.float64), self.group
-        if self.node.op == "Conv":
-            return w.reshape(group, w.shape[0] // group, w.shape[1], -1)
-        if self.node.op == "ConvTranspose":
-            return w.reshape(group, w.shape[0] // group, w.shape[1], -1).swapaxes(1, 2)
-        if self.node.op == "Gemm" and self.node.attrs.get("transB", 0):
-            return w[None, :, :, None] * self.node.attrs.get("alpha", 1.0)
-        alpha = self.node.attrs.get("alpha", 1.0) if self.node.op == "Gemm" else 1.0
-        return w.T[None, :, :, None] * alpha
+        w: NDArray[np.float64] = np.asarray(self._stored, np.float64)
+        if _is_convolution(self.node):
+            w = w.reshape(self.group, w.shape[0] // self.group, w.shape[1], -1)
+            return w if self.node.op == "Conv" else w.swapaxes(1, 2)
+        if self.node.op == "Gemm":
+            w = w * float(self.node.attrs.get("alpha", 1.0))
+        return (w if self._is_transposed else w.T)[None, :, :, None]
+
+    @property
+    def _is_transposed(self) -> bool:
+        """Whether a matrix is stored as [out, in]."""
+        return bool(self.node.op == "Gemm" and self.node.attrs.get("transB", 0))
 
     @property
     def out_channels(self) -> int:
@@ -61,7 +64,7 @@ class Synapse:
     @property
     def has_bias_slot(self) -> bool:
         """Whether the operator can add a constant itself."""
-        return self.node.op != "MatMul"
+        return bool(self.node.op != "MatMul")
 
     def bias(self) -> Vector | None:
         """The bias per output channel; None if it is computed or differs between samples."""
@@ -90,7 +93,7 @@ class Synapse:
             w = weight
         elif self.node.op == "ConvTranspose":
             w = weight.swapaxes(1, 2)
-        elif self.node.op == "Gemm" and self.node.attrs.get("transB", 0):
+        elif self._is_transposed:
             w = weight[0, :, :, 0]
         else:
             w = weight[0, :, :, 0].T

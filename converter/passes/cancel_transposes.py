@@ -87,7 +87,7 @@ def _visit(graph: gs.Graph, node: gs.Node, names: Names) -> Change | None:
             if node.op == "Concat" or math.prod(tensor.shape) > 1:
                 set_constant(node, index, _untransposed(tensor, perm), names, "transposed")
         else:
-            node.inputs[index] = producer(tensor).inputs[0]
+            node.inputs[index] = tensor.inputs[0].inputs[0]
     return _put_behind(graph, node, perm, names)
 
 
@@ -187,7 +187,7 @@ def _sink_reduction(graph: gs.Graph, node: gs.Node, perm: list[int], names: Name
         return None
     gone = {int(axis) % len(perm) for axis in axes}
     set_constant(node, 1, np.array(sorted(perm[a] for a in gone), np.int64), names, "axes")
-    node.inputs[0] = producer(node.inputs[0]).inputs[0]
+    node.inputs[0] = node.inputs[0].inputs[0].inputs[0]
     if node.op != "Squeeze" and node.attrs.get("keepdims", 1):
         return _put_behind(graph, node, perm, names)
     left = [old for axis, old in enumerate(perm) if axis not in gone]

@@ -101,4 +101,4 @@ def _element_count(output: onnx.ValueInfoProto) -> int | None:
         return None
     if not all(dim.HasField("dim_value") for dim in kind.shape.dim):
         return None
-    return math.prod(dim.dim_value for dim in kind.shape.dim)
+    return math.prod(int(dim.dim_value) for dim in kind.shape.dim)

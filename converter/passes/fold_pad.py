@@ -1,7 +1,7 @@
 """Padding with zeros belongs to the operator behind it.
 
-    Conv(Pad(x, p, 0), pads=q)                            →  Conv(x, pads=p+q)
-    AveragePool(Pad(x, p, 0), pads=0, ceil_mode=0)        →  AveragePool(x, pads=p, count_include_pad=1)
+    Conv(Pad(x, p, 0), pads=q)                      →  Conv(x, pads=p+q)
+    AveragePool(Pad(x, p, 0), pads=0, ceil_mode=0)  →  AveragePool(x, pads=p, count_include_pad=1)
 
 Refuses: other values or modes, pads of batch or channels, negative pads, a Pad that something
 else reads, a Conv with auto_pad, an AveragePool whose pads are as wide as its kernel.

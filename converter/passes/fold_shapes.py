@@ -1,6 +1,7 @@
 """Shape arithmetic becomes constants; where exactly the batch is left, Reshape gets a 0 or -1.
 
     Reshape(x, Concat(Shape(x)[0:1], [784]))  →  Reshape(x, [0, 784])
+    Reshape(x, [-1, 784])                     →  Reshape(x, [0, 784])    if x has the batch first
 
 A tensor is *shape arithmetic* if it depends on the inputs only through Shape and Size. What it
 holds is not derived but observed: ONNX Runtime runs the graph at two batch sizes. Equal values
@@ -45,8 +46,8 @@ Observed = tuple[dict[str, np.ndarray], ...]  # tensor or shape by name, once pe
 def fold_shapes(graph: gs.Graph) -> list[Change]:
     """Replaces shape arithmetic by constants and batch-following Reshape targets."""
     derived = _shape_arithmetic(graph)
-    targets = [node for node in graph.nodes if _has_computed_target(node, derived)]
-    if not derived:
+    targets = [node for node in graph.nodes if _is_target(node, derived)]
+    if not derived and not targets:
         return []
     observed = _observe(graph, derived, targets)
     if observed is None:
@@ -72,11 +73,14 @@ def _shape_arithmetic(graph: gs.Graph) -> dict[str, gs.Tensor]:
     return derived
 
 
-def _has_computed_target(node: gs.Node, derived: dict[str, gs.Tensor]) -> bool:
-    if not is_op(node, *_TARGET):
+def _is_target(node: gs.Node, derived: dict[str, gs.Tensor]) -> bool:
+    """Whether the node has a computed target shape, or a Reshape one that may be said better."""
+    if not is_op(node, *_TARGET) or node.outputs[0].name in derived:
         return False
     target = operand(node, _TARGET[node.op])
-    return target is not None and target.name in derived and node.outputs[0].name not in derived
+    if is_op(node, "Reshape") and isinstance(target, gs.Constant):
+        return bool(np.any(np.asarray(target.values) == -1))
+    return target is not None and target.name in derived
 
 
 def _observe(
@@ -128,16 +132,17 @@ def _replace_constants(
 def _settle(node: gs.Node, observed: Observed, names: Names) -> list[Change]:
     """Write the batch out of the node's target shape, if that is possible."""
     index = _TARGET[node.op]
-    values = [run.get(node.inputs[index].name) for run in observed]
     before = [run[_shape_of(node.inputs[0].name)] for run in observed]
     after = [run[_shape_of(node.outputs[0].name)] for run in observed]
-    if any(value is None for value in values) or np.array_equal(*values):  # type: ignore[arg-type]
-        return []
+    values = [run.get(node.inputs[index].name) for run in observed]
+    if node.op != "Reshape" and (values[0] is None or np.array_equal(values[0], values[1])):  # type: ignore[arg-type]
+        return []  # a constant already, or soon
     if node.op == "Resize":
         return _settle_resize(node, before, after, names)
     settle = {"Reshape": reshape_target, "Expand": expand_target}[node.op]
     target = settle(before, after)
-    if target is None:
+    old = constant_operand(node, index)
+    if target is None or (old is not None and target == old.tolist()):
         return []
     node.attrs.pop("allowzero", None)  # no axis of the result is empty: both runs had data
     set_constant(node, index, np.array(target, np.int64), names, "shape")

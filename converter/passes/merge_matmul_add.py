@@ -32,7 +32,9 @@ def merge_matmul_add(graph: gs.Graph) -> list[Change]:
     for add in [node for node in graph.nodes if is_op(node, "Add")]:
         for index in (0, 1):
             product = producer(add.inputs[index])
-            if not is_op(product, "MatMul") or sole_reader(graph, product.outputs[0]) is not add:
+            if product is None or not is_op(product, "MatMul"):
+                continue
+            if sole_reader(graph, product.outputs[0]) is not add:
                 continue
             weight = constant_operand(product, 1)
             if weight is None or weight.ndim != 2 or rank(product.inputs[0]) != 2:

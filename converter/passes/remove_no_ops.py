@@ -39,7 +39,7 @@ def remove_no_ops(graph: gs.Graph) -> list[Change]:
             changes.append(Change(node=node.name, op=node.op, became="nothing: it has no effect"))
             continue
         if _reads_reshaped(node):
-            source = producer(node.inputs[0]).inputs[0]
+            source = node.inputs[0].inputs[0].inputs[0]
             if _same_shape(source, node.outputs[0]) and redirect(graph, node.outputs[0], source):
                 changes.append(Change(node=node.name, op=node.op, became="nothing: it is undone"))
     changes += [
@@ -96,10 +96,15 @@ def _pads_nothing(node: gs.Node) -> bool:
 
 
 def _slices_nothing(node: gs.Node) -> bool:
-    """Every step is 1: a slice as long as its axis is then the axis itself."""
+    """Either every axis is taken from 0 to beyond its end, or at step 1 none becomes shorter."""
+    starts, ends = constant_operand(node, 1), constant_operand(node, 2)
     steps = constant_operand(node, 4)
     if operand(node, 4) is not None and (steps is None or np.any(steps != 1)):
         return False
+    if starts is not None and ends is not None and not starts.any():
+        endless = np.iinfo(np.int32).max  # exporters write the end of an axis as INT32/64_MAX
+        if np.all(np.asarray(ends, np.int64) >= endless):
+            return True
     return _keeps_shape(node)
 
 
