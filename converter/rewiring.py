@@ -8,7 +8,6 @@ shared with other nodes stay as they are, and that nodes stay in topological ord
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeGuard
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 STANDARD_DOMAINS = (None, "", "ai.onnx")
 
 
-def is_op(node: gs.Node | None, *ops: str) -> TypeGuard[gs.Node]:
+def is_op(node: gs.Node | None, *ops: str) -> bool:
     """Whether the node is one of these standard ONNX operators."""
-    return node is not None and node.op in ops and node.domain in STANDARD_DOMAINS
+    return bool(node is not None and node.op in ops and node.domain in STANDARD_DOMAINS)
 
 
 def has_subgraph(node: gs.Node) -> bool:

@@ -28,25 +28,26 @@ from onnx2snn.ir.findings import Change
 def merge_matmul_add(graph: gs.Graph) -> list[Change]:
     """Replaces MatMul and Add by one Gemm that keeps the MatMul's name."""
     names = Names(graph)
-    changes = []
+    changes: list[Change] = []
     for add in [node for node in graph.nodes if is_op(node, "Add")]:
         for index in (0, 1):
             product = producer(add.inputs[index])
-            if product is None or not is_op(product, "MatMul"):
-                continue
-            if sole_reader(graph, product.outputs[0]) is not add:
-                continue
-            weight = constant_operand(product, 1)
-            if weight is None or weight.ndim != 2 or rank(product.inputs[0]) != 2:
-                continue
-            bias = constant_values(add.inputs[1 - index])
-            vector = per_channel(bias, 2, 1, weight.shape[1])
-            if bias is None or vector is None or not bypass(graph, add, index):
-                continue
-            product.op = "Gemm"
-            set_constant(product, 2, vector.astype(bias.dtype), names, "bias")
-            changes.append(
-                Change(node=add.name, op="Add", became=f"the bias of Gemm '{product.name}'")
-            )
-            break
+            if is_op(product, "MatMul") and sole_reader(graph, add.inputs[index]) is add:
+                changes += _merge(graph, product, add, index, names)
+                break
     return changes
+
+
+def _merge(
+    graph: gs.Graph, product: gs.Node, add: gs.Node, index: int, names: Names
+) -> list[Change]:
+    weight = constant_operand(product, 1)
+    if weight is None or weight.ndim != 2 or rank(product.inputs[0]) != 2:
+        return []
+    bias = constant_values(add.inputs[1 - index])
+    vector = per_channel(bias, 2, 1, weight.shape[1])
+    if bias is None or vector is None or not bypass(graph, add, index):
+        return []
+    product.op = "Gemm"
+    set_constant(product, 2, vector.astype(bias.dtype), names, "bias")
+    return [Change(node=add.name, op="Add", became=f"the bias of Gemm '{product.name}'")]

@@ -29,23 +29,24 @@ _LABELS = ("starts", "ends", "axes", "steps")
 def merge_slices(graph: gs.Graph) -> list[Change]:
     """Merges each Slice into the one that reads it."""
     names = Names(graph)
-    changes = []
+    changes: list[Change] = []
     for node in [node for node in graph.nodes if is_op(node, "Slice")]:
         above = producer(node.inputs[0])
-        if above is None or not is_op(above, "Slice"):
-            continue
-        if sole_reader(graph, node.inputs[0]) is not node:
-            continue
-        inner, outer = _bounds(above), _bounds(node)
-        if inner is None or outer is None or set(inner[2]) & set(outer[2]):
-            continue
-        for index, label in enumerate(_LABELS):
-            values = np.concatenate([inner[index], outer[index]]).astype(np.int64)
-            set_constant(node, index + 1, values, names, label)
-        node.inputs[0] = above.inputs[0]
-        changes.append(Change(node=above.name, op="Slice", became=f"part of Slice '{node.name}'"))
+        if is_op(above, "Slice") and sole_reader(graph, node.inputs[0]) is node:
+            changes += _merge(above, node, names)
     drop_dead(graph)
     return changes
+
+
+def _merge(above: gs.Node, node: gs.Node, names: Names) -> list[Change]:
+    inner, outer = _bounds(above), _bounds(node)
+    if inner is None or outer is None or set(inner[2]) & set(outer[2]):
+        return []
+    for index, label in enumerate(_LABELS):
+        values = np.concatenate([inner[index], outer[index]]).astype(np.int64)
+        set_constant(node, index + 1, values, names, label)
+    node.inputs[0] = above.inputs[0]
+    return [Change(node=above.name, op="Slice", became=f"part of Slice '{node.name}'")]
 
 
 def _bounds(node: gs.Node) -> list[np.ndarray] | None:

@@ -116,7 +116,9 @@ def _gated(node: gs.Node) -> tuple[gs.Tensor, float, float] | None:
     if is_op(node, "Mul"):
         for index in (0, 1):
             cast, x = producer(node.inputs[1 - index]), node.inputs[index]
-            if is_op(cast, "Cast", "CastLike") and _is_positive_test(producer(cast.inputs[0]), x):
+            if cast is None or not is_op(cast, "Cast", "CastLike"):
+                continue
+            if _is_positive_test(producer(cast.inputs[0]), x):
                 return x, 0.0, math.inf
     return None
 
