@@ -35,7 +35,7 @@ class CurvePoint(Result):
         accuracy: share of correct top-1 answers; None without labels.
         agreement: share of samples with the ANN's top-1; None if no output classifies.
         ptq_agreement: the same against the quantised ANN.
-        relative_error: ||snn - ann|| / ||ann||, L2 over all outputs and samples.
+        relative_error: ||snn - ann|| / ||ann||, L2 over all float outputs and samples.
         cosine: cosine similarity of the outputs, mean over samples.
         events_per_neuron: events so far, divided by the neurons (encoders included).
         events_per_sample: events so far, per sample.
@@ -56,21 +56,24 @@ class CurvePoint(Result):
 
 
 class LayerRow(Result):
-    """One layer of neurons over the whole run.
+    """One layer of neurons (or one spiking max-pool) over the whole run.
 
     Attributes:
         name: name of the neuron layer.
         kind: operator, e.g. ``GradedIntegrateFire``.
-        neurons: neurons per sample.
+        neurons: neurons (or pooling units) per sample.
         events_per_neuron: over all timesteps, mean over samples.
         negative_share: share of events that are negative.
         events_by_timestep: events per neuron at each timestep 1..T.
-        synaptic_operations: per sample, over all timesteps.
+        synaptic_operations: that arrive at the layer, per sample, over all timesteps.
         threshold_min: least quantum of the layer.
         threshold_max: greatest quantum of the layer.
         threshold_mean: mean quantum.
-        correlation: Pearson correlation of decoded values with the ANN's activations (a sample).
-        at_bound: share of neurons whose count ended at n_max.
+        correlation: Pearson correlation of the decoded values after T timesteps with the quantised
+            ANN's activations of the same layer (first chunk of samples); None if either is constant
+            or if the layer's emissions have no quantum.
+        at_bound: share of neurons whose count ended at its upper bound: n_max, or T for binary
+            neurons; 0 for max-pools.
     """
 
     name: str
@@ -125,7 +128,7 @@ class Evaluation(Result):
         calibration: source and size, in words.
         backend: what ran it.
         samples: evaluated samples.
-        neurons: neurons per sample, encoders included.
+        neurons: neurons per sample, encoders and spiking max-pooling units included.
         ann: the ANN row.
         ptq: the PTQ row.
         curve: one point per requested T.

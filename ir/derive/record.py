@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper, parser
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import DOMAIN, MAX_DIGITS, DirectCurrent, Neuron, RunningReadOut, spiking_op
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
-from onnx2snn.ir.ops.max_pool import IncrementMaxPool
+from onnx2snn.ir.ops.max_pool import IncrementMaxPool, MembraneMaxPool
 
 _ONE_STEP = "onnx2snn/record/one"
 _COUNT_DIGIT = """
@@ -42,6 +42,7 @@ class Source:
         op: its operator.
         quantum: name of its quantum; empty if an emission has no unit.
         digits: most digits one emission has.
+        spiking: whether the emissions are spikes; those of ``MembraneMaxPool`` are currents.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Source:
     op: str
     quantum: str
     digits: int
+    spiking: bool
 
     @property
     def events(self) -> str:
@@ -90,7 +92,14 @@ def _sources(nodes: Sequence[onnx.NodeProto]) -> Iterator[Source]:
         elif isinstance(op, IncrementMaxPool):
             digits = MAX_DIGITS
         quantum = named.get("quantum", "") if isinstance(op, (Neuron, IncrementMaxPool)) else ""
-        yield Source(node.name or node.output[0], node.output[0], op.name, quantum, digits)
+        yield Source(
+            name=node.name or node.output[0],
+            stream=node.output[0],
+            op=op.name,
+            quantum=quantum,
+            digits=digits,
+            spiking=not isinstance(op, MembraneMaxPool),
+        )
 
 
 def record(
