@@ -1,0 +1,105 @@
+"""``onnx2snn inspect``: what a spiking network says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onnx2snn.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from onnx2snn.ir.model import NeuronLayer, SpikingModel
+
+
+def inspect(
+    snn: Annotated[Path, typer.Argument(metavar="SNN", help="A .snn.onnx file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a spiking network: provenance, neurons, thresholds, timesteps, analog operators."""
+    from onnx2snn.cli.output import print_json
+    from onnx2snn.ir.model import SpikingModel
+
+    model = SpikingModel.load(snn)
+    if as_json:
+        print_json(_record(model))
+    else:
+        _print(snn, model)
+
+
+def _record(model: SpikingModel) -> dict[str, Any]:
+    return {
+        "manifest": model.manifest.model_dump(mode="json"),
+        "inputs": list(model.inputs),
+        "outputs": list(model.outputs),
+        "timesteps_input": model.timesteps_input,
+        "neurons": [_layer_record(layer) for layer in model.neurons],
+        "functions": [function.name for function in model.proto.functions],
+    }
+
+
+def _layer_record(layer: NeuronLayer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "kind": layer.op.name,
+        "alphabet": layer.alphabet,
+        "digits": layer.digits,
+        "threshold_shape": list(layer.quantum.shape),
+        "threshold_min": float(abs(layer.quantum).min()),
+        "threshold_max": float(abs(layer.quantum).max()),
+        "n_min": _finite(layer.n_min),
+        "n_max": _finite(layer.n_max),
+    }
+
+
+def _finite(bound: float) -> float | None:
+    return bound if abs(bound) < float("inf") else None
+
+
+def _print(path: Path, model: SpikingModel) -> None:
+    from onnx2snn.cli.output import facts, print_findings, results, table
+    from onnx2snn.cli.summary import fate_rows
+    from onnx2snn.runtime.numerals import figure, size
+    from onnx2snn.runtime.report import alphabet_words, calibration_words, provenance
+
+    manifest = model.manifest
+    console = results(as_json=False)
+    stimulus = "T" if manifest.stimulus is None else str(manifest.stimulus)
+    pairs = [
+        ("file", f"{path} ({size(path.stat().st_size)})"),
+        ("inputs", ", ".join(model.inputs)),
+        ("outputs", ", ".join(model.outputs)),
+        (
+            "timesteps",
+            f"T = {manifest.timesteps} (input '{model.timesteps_input}'), S = {stimulus}",
+        ),
+        ("preset", manifest.preset),
+        ("alphabet", alphabet_words(manifest, manifest.timesteps)),
+        ("input coding", manifest.input_coding),
+        ("calibration", calibration_words(manifest)),
+        ("analog operators", ", ".join(manifest.analog_ops) or "none"),
+        ("functions", ", ".join(function.name for function in model.proto.functions)),
+        *((name.lower(), value) for name, value in provenance(manifest)),
+    ]
+    console.print(facts(pairs))
+    rows = [
+        (
+            layer.name,
+            layer.op.name,
+            "x".join(str(length) for length in layer.quantum.shape) or "scalar",
+            figure(float(abs(layer.quantum).min())),
+            figure(float(abs(layer.quantum).max())),
+            figure(layer.n_min),
+            figure(layer.n_max),
+        )
+        for layer in model.neurons
+    ]
+    heads = ("neuron layer", "kind", "thresholds", "least", "greatest", "n min", "n max")
+    console.print()
+    console.print(table(heads, rows, numeric=4))
+    console.print()
+    console.print(table(["fate", "nodes", "operators"], fate_rows(manifest)))
+    if manifest.findings:
+        console.print()
+        print_findings(console, manifest.findings)

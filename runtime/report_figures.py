@@ -1,0 +1,112 @@
+"""The figures of a report: which numbers each plot shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.runtime.numerals import percent
+from onnx2snn.runtime.plots import (
+    Level,
+    Line,
+    Range,
+    heat_map,
+    line_plot,
+    range_plot,
+)
+from onnx2snn.runtime.results import CurvePoint, Evaluation
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """A plot over timesteps with its caption."""
+
+    title: str
+    note: str
+    svg: Markup
+
+
+def curve_plots(evaluation: Evaluation) -> list[CurvePlot]:
+    """Return accuracy and agreement (where there are any) and relative error against T."""
+    ann, ptq = evaluation.ann, evaluation.ptq
+    wanted = [
+        ("Accuracy", "top-1", _shares("accuracy"), ann.accuracy, ptq.accuracy, False),
+        ("Agreement", "same top-1 as the ANN", _shares("agreement"), None, ptq.agreement, False),
+        ("Relative error", "‖SNN − ANN‖ / ‖ANN‖", _shares("relative_error"), None,
+         ptq.relative_error, True),
+    ]  # fmt: skip
+    plots = []
+    for title, note, value_of, ann_level, ptq_level, logarithmic in wanted:
+        points = [
+            (point.timesteps, value)
+            for point in evaluation.curve
+            if (value := value_of(point)) is not None and math.isfinite(value)
+        ]
+        if not points:
+            continue
+        levels = [
+            Level(label, value, style)
+            for label, value, style in (("ANN", ann_level, "ann"), ("PTQ", ptq_level, "ptq"))
+            if value is not None and math.isfinite(value)
+        ]
+        show = (
+            (lambda v: f"{v:.0e}")
+            if logarithmic
+            else (lambda v: percent(v, 1).replace(".0 %", " %"))
+        )
+        drawn = line_plot(
+            f"{title} against timesteps",
+            Line("SNN", points),
+            levels,
+            show,
+            logarithmic=logarithmic,
+        )
+        plots.append(CurvePlot(title, note, drawn))
+    return plots
+
+
+def _shares(field: str) -> Callable[[CurvePoint], float | None]:
+    return lambda point: getattr(point, field)
+
+
+def events_map(evaluation: Evaluation) -> Markup | None:
+    """Return events per neuron by layer and timestep, and over all layers."""
+    rows = [(layer.name, layer.events_by_timestep) for layer in evaluation.layers]
+    if not rows or not rows[0][1]:
+        return None
+    neurons = np.array([layer.neurons for layer in evaluation.layers], np.float64)
+    totals = neurons @ np.array([values for _, values in rows]) / max(neurons.sum(), 1.0)
+    told = "Events by layer and timestep"
+    return heat_map(told, rows, [float(total) for total in totals], "events per neuron")
+
+
+def greatest_cell(evaluation: Evaluation) -> float:
+    """Return the greatest value of :func:`events_map`."""
+    return max(
+        (max(layer.events_by_timestep, default=0.0) for layer in evaluation.layers), default=0.0
+    )
+
+
+def thresholds_plot(model: SpikingModel) -> Markup | None:
+    """Return the range of thresholds of each neuron layer."""
+    rows = []
+    for layer in model.neurons:
+        quantum = np.abs(layer.quantum[np.isfinite(layer.quantum)])
+        quantum = quantum[quantum > 0]
+        if quantum.size:
+            rows.append(
+                Range(
+                    layer.name,
+                    float(quantum.min()),
+                    float(quantum.mean()),
+                    float(quantum.max()),
+                )
+            )
+    if not rows:
+        return None
+    return range_plot("Thresholds by layer", rows, "threshold, in units of the activation")
