@@ -133,7 +133,7 @@ def set_constant(
         name = old.name
     else:
         name = names.fresh(f"{node.name}.{label}")
-    replace_operand(node, index, gs.Constant(name, np.ascontiguousarray(values)))
+    replace_operand(node, index, gs.Constant(name, np.array(values, order="C")))
 
 
 def insert_before(graph: gs.Graph, anchor: gs.Node, *nodes: gs.Node) -> None:

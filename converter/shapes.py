@@ -26,11 +26,13 @@ def annotate_shapes(graph: gs.Graph) -> None:
     An entry of a shape is a number, a symbol or None. The graph's inputs are taken as they are.
     Values are never propagated: a file of 2 kB can make that take gigabytes.
     """
+    outputs = {id(output) for output in graph.outputs}
     for node in graph.nodes:
         for tensor in node.outputs:
-            tensor.shape = None
-            if not any(tensor is output for output in graph.outputs):
-                tensor.dtype = None
+            if id(tensor) not in outputs:
+                tensor.dtype = tensor.shape = None
+            elif tensor.shape is not None:  # its lengths may be those of another batch size
+                tensor.shape = [None] * len(tensor.shape)
     inferred = onnx.shape_inference.infer_shapes(_without_weights(to_model(graph)))
     found = {
         item.name: item.type.tensor_type

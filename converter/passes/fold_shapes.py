@@ -38,6 +38,7 @@ from onnx2snn.ir.findings import Change
 
 _BATCHES = (2, 3)
 _MOST_ELEMENTS = 1 << 20
+_BY_ROI = "tf_crop_and_resize"
 _TARGET = {"Reshape": 1, "Expand": 1, "Resize": 3}  # op: index of its target shape
 
 Observed = tuple[dict[str, np.ndarray], ...]  # tensor or shape by name, once per batch size
@@ -189,12 +190,13 @@ def _settle_resize(
         for i in range(len(after[0]))
         if any(b[i] != a[i] for b, a in zip(before, after, strict=True))
     ]
-    if node.attrs.get("axes") or constant_operand(node, 1) is not None:
+    if node.attrs.get("axes") or node.attrs.get("coordinate_transformation_mode") == _BY_ROI:
         return []
     if any(after[0][i] != after[1][i] for i in axes) or not axes:
         return []
     sizes = np.array([after[0][i] for i in axes], np.int64)
     node.attrs["axes"] = axes
+    replace_operand(node, 1, gs.Variable.empty())
     replace_operand(node, 2, gs.Variable.empty())
     set_constant(node, 3, sizes, names, "sizes")
     return [Change(node=node.name, op=node.op, became=f"Resize of axes {axes} to {list(sizes)}")]

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+
+from onnx2snn.converter.batching import is_batch_free
+from onnx2snn.converter.passes.make_batch_free import make_batch_free
+from tests.converter.passes.rewriting import rewrite
+from tests.nets import NETS
+
+
+def _first_dims(model):
+    return [
+        item.type.tensor_type.shape.dim[0].dim_param
+        for item in (*model.graph.input, *model.graph.output)
+    ]
+
+
+def test_fixed_batch_becomes_symbolic() -> None:
+    result = rewrite(NETS["fixed_batch"], make_batch_free)
+    assert _first_dims(result.after) == ["N", "N"]
+    np.testing.assert_array_equal(result.operand("flat", 1), [0, -1])
+    assert is_batch_free(result.after)
+    assert result.again == []
+    assert result.difference(batch=1) == 0.0  # the same operations
+
+
+def test_free_batch_is_left_alone() -> None:
+    assert rewrite(NETS["residual"], make_batch_free).changes == []
+
+
+def test_dynamic_batch_that_is_fixed_inside_is_repaired() -> None:
+    text = NETS["fixed_batch"].replace("[1,2,4,4] x", "[N,2,4,4] x").replace("[1,5] y", "[N,5] y")
+    result = rewrite(text, make_batch_free)
+    assert is_batch_free(result.after)
+    assert not is_batch_free(result.before)
+
+
+def test_samples_that_mix_leave_the_model_as_it_was() -> None:
+    result = rewrite(
+        """
+        net (float[2,4] x) => (float[2,4] y) <int64[1] axes = {0}>
+        {
+            [mean] m = ReduceMean (x, axes)
+            [centre] y = Sub (x, m)
+        }
+        """,
+        make_batch_free,
+    )
+    assert result.changes == []
+    assert result.after.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 2
+    assert not is_batch_free(result.after)
