@@ -17,6 +17,7 @@ from onnx import helper
 
 from onnx2snn.ir.derive.parts import assemble, float_tensor
 from onnx2snn.ir.derive.settle import shape_model, shape_name
+from onnx2snn.ir.derive.stream_shapes import stream_shapes
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import DOMAIN, spiking_op
 from onnx2snn.ir.session import Session
@@ -61,15 +62,19 @@ def to_step(model: SpikingModel) -> StepModel:
     clock = clock_name(plain.graph)
     nodes = [step_node(node, model.timesteps_input, clock) for node in plain.graph.node]
     states = step_states(plain.graph.node)
+    shapes = stream_shapes(model)
     proto = assemble(
         plain,
         nodes,
         [
             *plain.graph.input[:-1],
             helper.make_tensor_value_info(clock, onnx.TensorProto.INT64, []),
-            *(float_tensor(state.input) for state in states),
+            *(float_tensor(state.input, shapes.get(state.like)) for state in states),
         ],
-        [*plain.graph.output, *(float_tensor(state.output) for state in states)],
+        [
+            *plain.graph.output,
+            *(float_tensor(state.output, shapes.get(state.like)) for state in states),
+        ],
         step_bodies(plain.graph.node),
     )
     proto.doc_string = "One timestep of a spiking network; all states start at zero."

@@ -25,14 +25,13 @@ The momentary currents are never max-pooled: sum_t max_i >= max_i sum_t is biase
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import onnx
-from onnx import helper
-from onnx.reference import ReferenceEvaluator
 
-from onnx2snn.ir.ops.base import GAINS, IR_VERSION, OPSET, UNFOLD, SpikingOp, function
+from onnx2snn.ir.ops.base import GAINS, UNFOLD, SpikingOp, function
+from onnx2snn.ir.ops.pool_windows import pool_windows, pool_winners
 from onnx2snn.ir.types import Array, Parameters, State
 
 POOL_ATTRIBUTES = ("kernel_shape", "strides", "pads", "dilations", "ceil_mode")
@@ -53,25 +52,6 @@ _DIFFERENCE = """
   out_shape = Shape (highest)
   increments = Reshape (rises, out_shape)
 """
-
-
-def pool_windows(x: Array, parameters: Parameters, *, indices: bool = False) -> Array:
-    """Return MaxPool of x [N, C, *S], or the flat indices of the winners, by the ONNX reference."""
-    attributes: dict[str, Any] = {
-        key: parameters[key].tolist() for key in POOL_ATTRIBUTES if key in parameters
-    }
-    outputs = ["y", "i"] if indices else ["y"]
-    node = helper.make_node("MaxPool", ["x"], outputs, **attributes)
-    graph = helper.make_graph(
-        [node],
-        "pool",
-        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, None)],
-        [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in outputs],
-    )
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
-    result = ReferenceEvaluator(model).run(None, {"x": x})
-    return np.asarray(result[-1])
 
 
 class _MaxPool(SpikingOp):
@@ -198,7 +178,7 @@ class GatedMaxPool(_MaxPool):
     def step(self, x: Array, state: State, t: int, parameters: Parameters) -> tuple[Array, State]:
         """Pass the winner's spike of this timestep."""
         charge = state[0] + x
-        winners = pool_windows(charge, parameters, indices=True)
+        winners = pool_winners(charge, parameters)
         return np.asarray(x.reshape(-1)[winners], np.float32), (charge,)
 
     def sequence_body(self) -> onnx.FunctionProto:

@@ -1,0 +1,109 @@
+"""Every operator with random parameters, and its bodies as models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from onnx2snn.ir.ops import DOMAIN, IR_VERSION, OPSET, IncrementMaxPool, Neuron, SpikingOp
+
+INTEGERS = ("t", "timesteps", "stimulus")
+BATCH, CHANNELS, SIDE = 2, 3, 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operator with everything it needs.
+
+    Attributes:
+        op: the operator.
+        x: its stream, one array [T, N, *F].
+        inputs: its other inputs by formal name.
+        attributes: its attributes.
+    """
+
+    op: SpikingOp
+    x: np.ndarray
+    inputs: dict[str, np.ndarray]
+    attributes: dict[str, object]
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        return {**self.inputs, **{k: np.asarray(v) for k, v in self.attributes.items()}}
+
+
+def dyadic(rng: np.random.Generator, shape, low: float, high: float) -> np.ndarray:
+    """Multiples of 2^-10: their sums are exact in float32, in any order."""
+    return (np.round(rng.uniform(low, high, shape) * 1024) / 1024).astype(np.float32)
+
+
+def case(op: SpikingOp, seed: int = 0, timesteps: int = 6, stimulus: int = 2) -> Case:
+    rng = np.random.default_rng(seed)
+    x = dyadic(rng, (timesteps, BATCH, CHANNELS, SIDE, SIDE), -1.5, 2.0)
+    per_channel = (1, CHANNELS, 1, 1)
+    inputs: dict[str, np.ndarray] = {}
+    attributes: dict[str, object] = {}
+    for name in op.inputs[1:]:
+        if name == "quantum":
+            inputs[name] = rng.uniform(0.05, 0.3, per_channel).astype(np.float32)
+        elif name == "current":
+            inputs[name] = dyadic(rng, per_channel, -0.5, 0.5)
+        elif name == "slope":
+            inputs[name] = dyadic(rng, per_channel, 0.0, 0.5)
+        elif name in ("n_min", "n_max"):
+            inputs[name] = np.array({"n_min": -7, "n_max": 15}[name], np.float32)
+        else:
+            values = {"timesteps": timesteps, "stimulus": stimulus}
+            inputs[name] = np.array(values[name], np.int64)
+    if "MaxPool" in op.name:
+        attributes = {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]}
+        attributes |= {"dilations": [1, 2], "ceil_mode": 1}
+    if isinstance(op, Neuron):
+        attributes |= {name: float(rng.uniform(0.1, 0.9)) for name in op.attributes}
+        attributes |= {"negative_threshold": -0.25} if "negative_threshold" in attributes else {}
+    if isinstance(op, IncrementMaxPool):
+        x = np.round(x) * inputs["quantum"]
+    return Case(op, x, inputs, attributes)
+
+
+def sequence_model(case: Case) -> onnx.ModelProto:
+    """The sequence body as a model: inputs as the operator's, output y."""
+    return _model(case, case.op.sequence_body(), case.op.inputs, ("y",))
+
+
+def settled_model(case: Case) -> onnx.ModelProto:
+    return _model(case, case.op.settled_body(), case.op.inputs, ("y",))
+
+
+def step_model(case: Case) -> onnx.ModelProto:
+    """The step body as a model: outputs y and the next states, in order."""
+    outputs = ("y", *(f"{name}_next" for name in case.op.state))
+    return _model(case, case.op.step_body(), case.op.step_inputs, outputs)
+
+
+def _model(case: Case, body: onnx.FunctionProto, inputs, outputs) -> onnx.ModelProto:
+    node = helper.make_node(
+        body.name, list(inputs), list(outputs), domain=DOMAIN, **case.attributes
+    )
+    kinds = {n: onnx.TensorProto.INT64 if n in INTEGERS else onnx.TensorProto.FLOAT for n in inputs}
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info(n, kinds[n], _shape(case, n)) for n in inputs],
+        [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [None] * 4) for n in outputs],
+    )
+    return helper.make_model(
+        graph,
+        functions=[body],
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)],
+        ir_version=IR_VERSION,
+    )
+
+
+def _shape(case: Case, name: str) -> list[None]:
+    if name in INTEGERS:
+        return []
+    return [None] * (case.inputs[name].ndim if name in case.inputs else 4)
