@@ -63,8 +63,12 @@ def normalise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _declare(model: onnx.ModelProto) -> onnx.ModelProto:
-    others = [item for item in model.opset_import if item.domain not in STANDARD]
-    others = [onnx.helper.make_opsetid(item.domain, item.version) for item in others]
+    used = {node.domain for node in all_nodes(model)} - set(STANDARD)
+    others = [
+        onnx.helper.make_opsetid(item.domain, item.version)
+        for item in model.opset_import
+        if item.domain in used
+    ]
     del model.opset_import[:]
     model.opset_import.extend([onnx.helper.make_opsetid("", TARGET_OPSET), *others])
     model.ir_version = IR_VERSION

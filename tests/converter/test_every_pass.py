@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import annotated
+from tests.nets import NETS, build
 
 from onnx2snn.converter.agreement import agree
 from onnx2snn.converter.canonicalise import PASSES
@@ -11,8 +13,6 @@ from onnx2snn.converter.input_shapes import fix_input_shapes
 from onnx2snn.converter.observed_shapes import settle_symbols
 from onnx2snn.converter.read import read_model
 from onnx2snn.converter.shapes import annotate_shapes, to_model
-from tests.converter.passes.rewriting import annotated
-from tests.nets import NETS, build
 
 ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "Tanh")
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
+from tests.nets import build
 
 from onnx2snn.converter.execution import Execution
 from onnx2snn.converter.observed_shapes import settle_symbols
 from onnx2snn.converter.shapes import annotate_shapes, to_model
 from onnx2snn.ir.findings import Change
-from tests.nets import build
 
 Pass = Callable[[gs.Graph], list[Change]]
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-
-from onnx2snn.converter.passes.cancel_transposes import cancel_transposes
 from tests.converter.passes.rewriting import rewrite
 from tests.nets import NETS
+
+from onnx2snn.converter.passes.cancel_transposes import cancel_transposes
 
 
 def test_only_the_one_at_the_input_is_left() -> None:

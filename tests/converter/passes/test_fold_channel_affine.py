@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.converter.passes.rewriting import rewrite
+from tests.nets import NETS
 
 from onnx2snn.converter.passes.fold_channel_affine import fold_channel_affine
 from onnx2snn.converter.passes.split_batch_norm import split_batch_norm
-from tests.converter.passes.rewriting import rewrite
-from tests.nets import NETS
 
 # Folding multiplies weights before the sum instead of the sum: float32 rounds elsewhere.
 ROUNDING = 3e-6

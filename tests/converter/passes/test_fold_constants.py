@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.fold_constants import fold_constants
-from tests.converter.passes.rewriting import rewrite
 
 
 def test_constant_arithmetic_becomes_one_constant() -> None:

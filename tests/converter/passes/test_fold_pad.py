@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.fold_pad import fold_pad
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,2,6,6] x) => (float[N,C,H,W] y)
-    <float[3,2,3,3] w, int64[8] pads = {0, 0, 1, 0, 0, 0, 0, 2}, int64[8] channel = {0, 1, 0, 0, 0, 0, 0, 0},
-     int64[8] crop = {0, 0, -1, 0, 0, 0, 0, 0}, int64[4] some = {1, 2, 0, 1}, int64[2] axes = {-1, 2},
+    <float[3,2,3,3] w, int64[8] pads = {0, 0, 1, 0, 0, 0, 0, 2}, int64[8] channel = {0, 1, 0, 0,
+     0, 0, 0, 0},
+     int64[8] crop = {0, 0, -1, 0, 0, 0, 0, 0}, int64[4] some = {1, 2, 0, 1},
+     int64[2] axes = {-1, 2},
      float zero = {0}, float one = {1}, float[3,3,3,3] w3>
 { NODES }
 """
@@ -45,7 +47,8 @@ REFUSED = {
     "channels": "[p] p = Pad (x, channel) \n [f] y = Conv (p, w3)",
     "negative": "[p] p = Pad (x, crop) \n [f] y = Conv (p, w)",
     "max": "[p] p = Pad (x, pads) \n [f] y = MaxPool <kernel_shape = [3, 3]> (p)",
-    "ceil": "[p] p = Pad (x, pads) \n [f] y = AveragePool <kernel_shape = [3, 3], ceil_mode = 1> (p)",
+    "ceil": "[p] p = Pad (x, pads)"
+    "\n [f] y = AveragePool <kernel_shape = [3, 3], ceil_mode = 1> (p)",
     "auto": '[p] p = Pad (x, pads) \n [f] y = Conv <auto_pad = "SAME_UPPER"> (p, w)',
     "read_twice": "[p] p = Pad (x, pads) \n [f] g = Conv (p, w) \n [q] y = Relu (p)",
 }

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+from tests.converter.passes.rewriting import rewrite
+from tests.nets import NETS
 
 from onnx2snn.converter.passes.fold_constants import fold_constants
 from onnx2snn.converter.passes.fold_shapes import fold_shapes
-from tests.converter.passes.rewriting import rewrite
-from tests.nets import NETS
 
 
 def test_batch_following_reshape_gets_a_zero() -> None:

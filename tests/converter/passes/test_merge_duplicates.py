@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.merge_duplicates import merge_duplicates
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,4] x) => (float[N,4] y)

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-
-from onnx2snn.converter.passes.merge_matmul_add import merge_matmul_add
 from tests.converter.passes.rewriting import rewrite
 from tests.nets import NETS
+
+from onnx2snn.converter.passes.merge_matmul_add import merge_matmul_add
 
 
 def test_a_product_and_its_bias_are_one_gemm() -> None:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.merge_slices import merge_slices
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,3,8,8] x) => (float[N,C,H,W] y)
     <int64[1] zero = {0}, int64[1] far = {9223372036854775807}, int64[1] a = {2}, int64[1] b = {-1},
-     int64[1] two = {2}, int64[1] five = {5}, int64[4] starts = {0, 0, 1, 2}, int64[4] ends = {9, 3, 7, 8}>
+     int64[1] two = {2}, int64[1] five = {5}, int64[4] starts = {0, 0, 1, 2}, int64[4] ends = {9,
+     3, 7, 8}>
 { NODES }
 """
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.recognise_global_average_pool import recognise_global_average_pool
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,3,4,5] x) => (float[N,C,H,W] y) <int64[2] axes = {AXES}>

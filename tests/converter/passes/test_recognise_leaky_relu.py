@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.recognise_leaky_relu import recognise_leaky_relu
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,4] x) => (float[N,4] y)
-    <float zero = {0}, float a = {0.125}, float[1] b = {-0.5}, float[4] mixed = {0.1, 0.2, 0.3, 0.4},
+    <float zero = {0}, float a = {0.125}, float[1] b = {-0.5}, float[4] mixed = {0.1, 0.2, 0.3,
+     0.4},
      float two = {2}>
 { NODE }
 """

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.recognise_relu import recognise_relu
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,4] x) => (float[N,4] y)
-    <float zero = {0}, float six = {6}, float one = {1}, float minus = {-1}, float[4] zeros = {0, 0, 0, 0},
+    <float zero = {0}, float six = {6}, float one = {1}, float minus = {-1}, float[4] zeros = {0,
+     0, 0, 0},
      float huge = {3.4028235e38}, float[4] mixed = {0, 1, 2, 3}>
 { NODE }
 """

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.remove_no_ops import remove_no_ops
-from tests.converter.passes.rewriting import rewrite
 
 NO_OPS = {
     "identity": "b = Identity (a)",

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.resolve_auto_pad import resolve_auto_pad
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,2,SIZE,SIZE] x) => (float[N,C,H,W] y) <float[3,2,K,K] w>

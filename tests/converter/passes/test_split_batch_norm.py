@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.converter.passes.rewriting import rewrite
 
 from onnx2snn.converter.passes.split_batch_norm import split_batch_norm
 from onnx2snn.ir.errors import UnsupportedOpError
-from tests.converter.passes.rewriting import rewrite
 
 TEXT = """
 net (float[N,4,5,5] x) => (float[N,4,5,5] y) <float[4] s, float[4] b, float[4] m, float[4] var>
