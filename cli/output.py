@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -54,9 +55,12 @@ def print_json(value: BaseModel | Any) -> None:
 def printable(text: str) -> str:
     """Return a text with control characters written out, safe for a terminal."""
     return "".join(
-        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
-        for character in text
+        character if _is_harmless(character) else repr(character)[1:-1] for character in text
     )
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character == "\n" or category(character) == "Zs"
 
 
 def cell(text: object, style: str = "") -> Text:

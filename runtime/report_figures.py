@@ -10,7 +10,6 @@ import numpy as np
 from markupsafe import Markup
 
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.numerals import percent
 from onnx2snn.runtime.plots import (
     Level,
     Line,
@@ -54,11 +53,7 @@ def curve_plots(evaluation: Evaluation) -> list[CurvePlot]:
             for label, value, style in (("ANN", ann_level, "ann"), ("PTQ", ptq_level, "ptq"))
             if value is not None and math.isfinite(value)
         ]
-        show = (
-            (lambda v: f"{v:.0e}")
-            if logarithmic
-            else (lambda v: percent(v, 1).replace(".0 %", " %"))
-        )
+        show = _plain if logarithmic else _percent
         drawn = line_plot(
             f"{title} against timesteps",
             Line("SNN", points),
@@ -72,6 +67,14 @@ def curve_plots(evaluation: Evaluation) -> list[CurvePlot]:
 
 def _shares(field: str) -> Callable[[CurvePoint], float | None]:
     return lambda point: getattr(point, field)
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
 
 
 def events_map(evaluation: Evaluation) -> Markup | None:

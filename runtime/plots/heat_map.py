@@ -79,7 +79,7 @@ def _bars(totals: Sequence[float], left: float, cell: float, unit: str) -> list[
                 class_="bar",
             )
         )
-        if cell >= 34 and value > 0:
+        if cell >= 34 and value >= greatest / 100:
             middle, y = x + cell / 2, _BARS - height - 5
             parts.append(
                 element("text", f"{value:.2g}", x=middle, y=y, text_anchor="middle", class_="tick")

@@ -78,11 +78,13 @@ def line_plot(
 
     parts = _value_axis(ticks, up, right, show) + _time_axis(times, across, right)
     ends = [(height(line.points[-1][1]), line.label, line.style)]
+    curve, dots = _curve(line, across, height, show)
+    parts.append(curve)
     for level in levels:
         y = height(level.value)
         parts.append(_level(level, y, right, show))
         ends.append((y, level.label, level.style))
-    parts += _curve(line, across, height, show)
+    parts += dots
     parts += _end_labels(ends, right + 6)
     return picture(_WIDTH, _HEIGHT, title, parts)
 
@@ -128,14 +130,14 @@ def _level(level: Level, y: float, right: float, show: Callable[[float], str]) -
 
 def _curve(
     line: Line, across: Scale, height: Callable[[float], float], show: Callable[[float], str]
-) -> list[Markup]:
+) -> tuple[Markup, list[Markup]]:
     places = [(across(time), height(value)) for time, value in line.points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    parts = [element("polyline", points=path, class_=f"curve {line.style}")]
+    dots = []
     for (x, y), (time, value) in zip(places, line.points, strict=True):
         told = element("title", f"T = {time}: {show(value)}")
-        parts.append(element("circle", told, cx=x, cy=y, r=4, class_=f"dot {line.style}"))
-    return parts
+        dots.append(element("circle", told, cx=x, cy=y, r=4, class_=f"dot {line.style}"))
+    return element("polyline", points=path, class_=f"curve {line.style}"), dots
 
 
 def _end_labels(ends: Sequence[tuple[float, str, str]], x: float) -> list[Markup]:

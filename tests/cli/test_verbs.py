@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from tests.cli.conftest import mlp
+
+from onnx2snn.cli.app import VERBS
+from onnx2snn.cli.output import printable
+
+
+def test_evaluate_json_keeps_the_contract(
+    run, snn: Path, ann: Path, data: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "r.html"
+    arguments = ("evaluate", snn, "--ann", ann, "--data", data, "--timesteps", "4,1,16")
+    ran = run(*arguments, "--json", "--report", page)
+    assert ran.code == 0
+    found = ran.json
+    assert {"accuracy"} <= set(found["ann"])
+    assert {"accuracy", "agreement"} <= set(found["ptq"])
+    assert [point["timesteps"] for point in found["curve"]] == [1, 4, 16]
+    wanted = {"timesteps", "accuracy", "agreement", "relative_error", "events_per_neuron"}
+    assert all(wanted <= set(point) for point in found["curve"])
+    assert {"silent_at", "alphabet", "stimulus_steps", "input_coding", "analog_ops"} <= set(found)
+    assert found["energy"]
+    assert "<svg" in page.read_text()
+    assert run(*arguments).code == 0
+
+
+def test_evaluate_warns_of_another_ann(run, snn: Path, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.onnx"
+    onnx.save(mlp(5), other)
+    ran = run("evaluate", snn, "--ann", other, "--data", data)
+    assert ran.code == 0
+    assert "not the file" in ran.err
+
+
+@pytest.mark.parametrize("steps", ["", "0", "1,x", "1.5"])
+def test_evaluate_refuses_timesteps(run, snn: Path, ann: Path, data: Path, steps: str) -> None:
+    assert run("evaluate", snn, "--ann", ann, "--data", data, "--timesteps", steps).code == 2
+
+
+def test_an_ann_is_no_snn(run, ann: Path, data: Path) -> None:
+    for arguments in (("inspect", ann), ("evaluate", ann, "--ann", ann, "--data", data)):
+        ran = run(*arguments, "--json")
+        assert ran.code == 2
+        assert ran.json["error"]["code"] == "invalid-model"
+
+
+def test_unknown_backend(run, snn: Path, ann: Path, data: Path) -> None:
+    ran = run("evaluate", snn, "--ann", ann, "--data", data, "--backend", "abacus")
+    assert ran.code == 2
+    assert "onnxruntime" in ran.err
+
+
+@pytest.mark.parametrize(("record", "kept"), [("spikes", 2), ("counts", 1), ("none", 0)])
+def test_simulate(run, snn: Path, data: Path, tmp_path: Path, record: str, kept: int) -> None:
+    out = tmp_path / "o" / "out.npz"
+    ran = run(
+        "simulate", snn, "--data", data, "-o", out, "--timesteps", 6, "--record", record, "--json"
+    )
+    assert ran.code == 0
+    assert ran.json["timesteps"] == 6
+    with np.load(out) as found:
+        assert found["y"].shape == (40, 3)
+        assert int(found["snn.timesteps"]) == 6
+        assert ("snn.counts.0" in found) == (kept >= 1)
+        assert ("snn.spikes.0" in found) == (kept >= 2)
+        if kept:
+            assert found["snn.events"].shape == (len(found["snn.layers"]), 6)
+    assert "wrote" in run("simulate", snn, "--data", data, "-o", out).out
+
+
+def test_inspect(run, snn: Path) -> None:
+    record = run("inspect", snn, "--json").json
+    assert record["inputs"] == ["x"]
+    assert "relu" in {layer["name"] for layer in record["neurons"]}
+    assert record["manifest"]["source"]["name"] == "tiny"
+    assert record["functions"]
+    shown = run("inspect", snn).out
+    assert "relu" in shown
+    assert record["manifest"]["source"]["sha256"] in shown
+
+
+def test_presets_and_ops(run) -> None:
+    assert "ternary" in run("presets").out
+    assert {preset["name"] for preset in run("presets", "--json").json} >= {"graded", "rate"}
+    assert "LeakyRelu" in run("ops").out
+    fates = {row["fate"] for row in run("ops", "--json").json}
+    assert {"neuron", "linear", "spiking-pool", "read-out", "folded"} <= fates
+
+
+def test_demo(run, tmp_path: Path) -> None:
+    ran = run("demo", tmp_path / "demo")
+    assert ran.code == 0
+    assert "Next:" in ran.out
+    assert (tmp_path / "demo" / "digits_cnn.snn.onnx").is_file()
+    assert (tmp_path / "demo" / "report.html").is_file()
+    found = run("demo", tmp_path / "demo", "--json").json
+    assert found["curve"][-1]["agreement"] >= 0.99
+
+
+def test_every_verb_has_help(run) -> None:
+    for verb in VERBS:
+        ran = run(verb.__name__, "--help")
+        assert ran.code == 0
+        assert "Usage" in ran.out
+
+
+def test_help_loads_no_onnx() -> None:
+    code = (
+        "import sys; from onnx2snn.cli.app import build_app\n"
+        "try: build_app()(['convert', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'onnx', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, env=_environment()
+    )
+    assert time.perf_counter() - start < 5
+
+
+def _environment() -> dict[str, str]:
+    source = Path(__file__).resolve().parents[2] / "src"
+    return {**os.environ, "PYTHONPATH": str(source)}
+
+
+def test_control_characters_never_reach_the_terminal(run, tmp_path: Path, data: Path) -> None:
+    assert printable("a\x1b[31mb\u202ec\u00a0d") == "a\\x1b[31mb\\u202ec\u00a0d"
+    path = tmp_path / "hostile.onnx"
+    onnx.save(mlp(relu="re\x1b]0;x\x07[bold]lu"), path)
+    ran = run("convert", path, "--calibration", data)
+    shown = run("inspect", tmp_path / "hostile.snn.onnx").out
+    assert ran.code == 0
+    assert "\x1b" not in ran.out + ran.err + shown
+    assert "[bold]" in shown
