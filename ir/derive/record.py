@@ -7,7 +7,7 @@ of two is k events. Digits are counted as the neuron makes them, largest first
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,8 @@ _COUNT_DIGIT = """
   tail_{k} = Mul (split_{k}, below_one)
   digit_{k} = Sub (split_{k}, tail_{k})
   gap_{next} = Sub (gap_{k}, digit_{k})
-  is_{next} = Cast <to = 9> (gap_{next})
-  one_{next} = Cast <to = 1> (is_{next})
+  sign_{next} = Sign (gap_{next})
+  one_{next} = Abs (sign_{next})
   sum_{next} = Add (sum_{k}, one_{next})
 """
 
@@ -128,53 +128,79 @@ def record(
     if timesteps is None:
         timesteps = _ONE_STEP
         graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), _ONE_STEP))
+    counters = {}
     for source in recorded:
         name = f"Events_x{source.digits}" + ("" if source.quantum else "_Unitless")
         name += "" if sum_batch else "_PerSample"
         inputs = [source.stream, timesteps, *([source.quantum] if source.quantum else [])]
-        graph.node.append(helper.make_node(name, inputs, list(source.outputs), domain=DOMAIN))
+        counters[source.stream] = helper.make_node(
+            name, inputs, list(source.outputs), domain=DOMAIN
+        )
         if name not in {function.name for function in model.functions}:
             model.functions.append(_events_body(name, source, sum_batch))
         wanted = [*source.outputs, *([source.stream] if streams else [])]
         graph.output.extend(
             helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None) for output in wanted
         )
+    nodes = [following for node in graph.node for following in _followed(node, counters)]
+    del graph.node[:]
+    graph.node.extend(nodes)
     return model
+
+
+def _followed(
+    node: onnx.NodeProto, counters: Mapping[str, onnx.NodeProto]
+) -> Iterator[onnx.NodeProto]:
+    """Yield a node and, right behind it, what counts its events: so streams need not wait."""
+    yield node
+    yield from (counters[name] for name in node.output if name in counters)
 
 
 def _events_body(name: str, source: Source, sum_batch: bool) -> onnx.FunctionProto:
     """Return the function that counts events of a stream; see :class:`Source`."""
-    digits, has_quantum = source.digits, bool(source.quantum)
+    inputs = "x, timesteps, quantum" if source.quantum else "x, timesteps"
     per_unit = "ReduceSum <keepdims = 1> (unfolded_events, one)"
-    split = "\n".join(_COUNT_DIGIT.format(k=k, next=k + 1) for k in range(1, digits))
-    emission = "ratio = Div (x, quantum)\n  gap_1 = Round (ratio)"
-    signature = "x, timesteps, quantum" if has_quantum else "x, timesteps"
+    in_quanta = "ratio = Div (charge, quantum)\n  count = Round (ratio)"
     return parser.parse_function(f"""<domain: "{DOMAIN}", opset_import: ["": 21]>
-{name} ({signature}) => (events, negative, count) {{
-  four_thirds = Constant <value_float = {float(np.float32(4.0 / 3.0))!r}> ()
-  split_factor = Constant <value_float = {2.0**23 + 1.0!r}> ()
-  below_one = Constant <value_float = {1.0 - 2.0**-24!r}> ()
-  {emission if has_quantum else "gap_1 = Identity (x)"}
-  is_1 = Cast <to = 9> (gap_1)
-  sum_1 = Cast <to = 1> (is_1)
-{split}
+{name} ({inputs}) => (events, negative, count) {{
+  sign = Sign (x)
+  {_digits(source.digits)}
   one = Constant <value_ints = [1]> ()
   steps = Reshape (timesteps, one)
   rows = Shape <start = 0, end = 1> (x)
   batch = Div (rows, steps)
   features = Shape <start = 1> (x)
   unfolded = Concat <axis = 0> (steps, batch, features)
-  unfolded_events = Reshape (sum_{digits}, unfolded)
+  unfolded_events = Reshape (digits, unfolded)
   events = {per_unit if sum_batch else "Identity (unfolded_events)"}
-  nothing = Constant <value_float = 0.0> ()
-  is_negative = Less (gap_1, nothing)
-  negative_unit = Where (is_negative, sum_{digits}, nothing)
   rest = Constant <value_ints = [-1]> ()
   by_sample = Concat <axis = 0> (steps, batch, rest)
-  negative_rows = Reshape (negative_unit, by_sample)
   last = Constant <value_ints = [2]> ()
-  negative = ReduceSum <keepdims = 0> (negative_rows, last)
-  emitted = Reshape (gap_1, unfolded)
+  signed = {"Mul (digits, sign)" if source.digits > 1 else "Identity (sign)"}
+  signed_rows = Reshape (signed, by_sample)
+  difference = ReduceSum <keepdims = 0> (signed_rows, last)
+  digit_rows = Reshape (digits, by_sample)
+  total = ReduceSum <keepdims = 0> (digit_rows, last)
+  twice = Sub (total, difference)
+  half = Constant <value_float = 0.5> ()
+  negative = Mul (twice, half)
+  emitted = Reshape (x, unfolded)
   zero = Constant <value_ints = [0]> ()
-  count = ReduceSum <keepdims = 0> (emitted, zero)
+  charge = ReduceSum <keepdims = 0> (emitted, zero)
+  {in_quanta if source.quantum else "count = Identity (charge)"}
 }}""")
+
+
+def _digits(most: int) -> str:
+    """Return ONNX text for ``digits``, the events of every emission, from x, quantum and sign."""
+    if most == 1:
+        return "digits = Abs (sign)"
+    lines = f"""ratio_x = Div (x, quantum)
+  gap_1 = Round (ratio_x)
+  sum_1 = Abs (sign)
+  four_thirds = Constant <value_float = {float(np.float32(4.0 / 3.0))!r}> ()
+  split_factor = Constant <value_float = {2.0**23 + 1.0!r}> ()
+  below_one = Constant <value_float = {1.0 - 2.0**-24!r}> ()
+"""
+    lines += "\n".join(_COUNT_DIGIT.format(k=k, next=k + 1) for k in range(1, most))
+    return f"{lines}\n  digits = Identity (sum_{most})"
