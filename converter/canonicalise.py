@@ -57,6 +57,8 @@ PASSES: tuple[Pass, ...] = (
     merge_matmul_add,  # gives a place to the shifts that follow
     split_batch_norm,
     fold_channel_affine,
+    merge_matmul_add,  # a MatMul, its scale gone into it, may now stand beside its bias
+    fold_channel_affine,
 )
 
 

@@ -5,8 +5,8 @@
     Clip(Clip(x, a, b), c, d)  →  Clip(x, max(a, c), min(b, d)) up to crossing bounds
     with Relu read as Clip(x, 0, inf);  Mul(x, Cast(x > 0)) and Where(x > 0, x, 0)  →  Relu(x)
 
-The activation keeps the name of the node that remains: the last one of a pair, since its name is
-where the result is known.
+Of a pair, the name of the activation is kept: that of Relu or Clip, and of two such that of the
+last.
 
 Refuses: bounds that are computed or differ between elements, a Relu or Clip that something else
 reads, bounds that cross.
@@ -35,38 +35,52 @@ from onnx2snn.ir.findings import Change
 def recognise_relu(graph: gs.Graph) -> list[Change]:
     """Writes every clipping of a tensor by constants as one Relu or Clip."""
     names = Names(graph)
-    changes = []
-    for node in list(graph.nodes):
-        before = node.op
-        if _recognise(graph, node, names):
-            changes.append(Change(node=node.name, op=before, became=node.op))
+    changes = [change for node in list(graph.nodes) for change in _recognise(graph, node, names)]
     drop_dead(graph)
     return changes
 
 
-def _recognise(graph: gs.Graph, node: gs.Node, names: Names) -> bool:
+def _recognise(graph: gs.Graph, node: gs.Node, names: Names) -> list[Change]:
     found = _bounds(node) or _gated(node)
     if found is None or node.outputs[0].dtype not in (np.float32, np.float64, np.float16):
-        return False
+        return []
     x, low, high = found
+    absorbed = None
     above = producer(x)
-    merged = False
-    if is_op(above, "Relu", "Clip", "Max", "Min") and sole_reader(graph, x) is node:
+    if above is not None and sole_reader(graph, x) is node:
         inner = _bounds(above)
         if inner is not None and max(inner[1], low) <= min(inner[2], high):
             x, low, high = inner[0], max(inner[1], low), min(inner[2], high)
-            merged = True
+            absorbed = above
     op = "Relu" if (low, high) == (0.0, math.inf) else "Clip"
-    if not merged and node.op == op and (op == "Relu" or not _has_idle_bounds(node, low, high)):
-        return False
     if low == -math.inf and high == math.inf:
-        return False
+        return []
+    if absorbed is None and node.op == op and not _has_idle_bounds(node, low, high):
+        return []
+    changes = [Change(node=node.name, op=node.op, became=op)]
+    if absorbed is not None:
+        changes = _absorb(absorbed, node, op)
     _write(node, op, x, low, high, names)
-    return True
+    return changes
+
+
+def _absorb(inner: gs.Node, outer: gs.Node, op: str) -> list[Change]:
+    """Name the one node that is left after the activation of the two."""
+    kept, gone = outer, inner
+    if is_op(inner, "Relu", "Clip") and not is_op(outer, "Relu", "Clip"):
+        kept, gone = inner, outer
+    changes = [
+        Change(node=kept.name, op=kept.op, became=op),
+        Change(node=gone.name, op=gone.op, became=f"a bound of '{kept.name}'"),
+    ]
+    inner.name, outer.name = gone.name, kept.name
+    return changes
 
 
 def _has_idle_bounds(node: gs.Node, low: float, high: float) -> bool:
     """Whether a bound is written out that bounds nothing."""
+    if node.op == "Relu":
+        return False
     return (low == -math.inf and operand(node, 1) is not None) or (
         high == math.inf and operand(node, 2) is not None
     )

@@ -78,3 +78,17 @@ def test_an_activation_that_is_read_twice_stays() -> None:
     )
     assert result.ops == ["Relu", "Clip", "Add"]
     assert result.difference() == 0.0  # clipping does not round
+
+
+@pytest.mark.parametrize(
+    ("nodes", "name"),
+    [
+        ("[act] r = Relu (x) \n [bound] y = Min (r, six)", "act"),
+        ("[bound] r = Min (x, six) \n [act] y = Relu (r)", "act"),
+        ("[first] r = Relu (x) \n [last] y = Clip (r, minus, six)", "last"),
+    ],
+)
+def test_the_activation_keeps_its_name(nodes: str, name: str) -> None:
+    result = rewrite(TEXT.replace("NODE", nodes), recognise_relu)
+    assert result.names == [name]
+    assert len({change.node for change in result.changes}) == 2
