@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnx2snn.converter.canonicalise import Canonical, canonicalise
+from onnx2snn.converter.canonicalise import canonicalise
 from onnx2snn.converter.correct_bias import correct_bias
+from onnx2snn.converter.describe import describe
 from onnx2snn.converter.emit import Ingredients, emit_spiking_graph
 from onnx2snn.converter.graphs import to_model
 from onnx2snn.converter.input_grid import InputGrid, find_grid
-from onnx2snn.converter.layout import folds
+from onnx2snn.converter.layout import lay_out
 from onnx2snn.converter.network import PlannedNetwork, plan_spiking_network
 from onnx2snn.converter.presets import Preset, find_preset
-from onnx2snn.converter.read import Source, read_model
+from onnx2snn.converter.read import ModelLike, read_model
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.samples import Samples, given_samples, synthetic_samples
 from onnx2snn.converter.search_timesteps import search_timesteps
 from onnx2snn.converter.segments import affine_constants
 from onnx2snn.converter.sites import NeuronParameters, activation_neuron, input_neuron
-from onnx2snn.converter.statistics import batch_size, measure, split_batches
+from onnx2snn.converter.statistics import (
+    ChannelStatistics,
+    batch_size,
+    measure,
+    split_batches,
+)
 from onnx2snn.ir.errors import DataError, UnsupportedOpError
 from onnx2snn.ir.findings import Finding
-from onnx2snn.ir.manifest import Manifest, NodeFate, SourceModel
+from onnx2snn.ir.manifest import Manifest
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.seal import seal
 from onnx2snn.ir.session import Session, Tensors
 
-ModelLike = str | os.PathLike[str] | bytes | onnx.ModelProto
 SampleData = Mapping[str, NDArray[Any]] | NDArray[Any]
 Progress = Callable[[str, float], None]
 
 MEASURE_BYTES = 256 * 2**20
 CORRECTION_SAMPLES = 64
+SYNTHETIC_HEADROOM = 64
 
 
 def convert(
@@ -80,25 +84,30 @@ def convert(
         DataError: the calibration data does not fit.
     """
     clock = _Stopwatch(progress)
-    knobs_set = _resolve(preset, timesteps=timesteps, stimulus=stimulus, **knobs)
+    settings = _resolve(preset, timesteps=timesteps, stimulus=stimulus, **knobs)
     with clock.stage("read"):
         source = read_model(model)
     with clock.stage("canonicalise"):
         canonical = canonicalise(source, input_shapes=_shapes(calibration))
     with clock.stage("plan"):
         samples = _samples(canonical.model, calibration, seed)
-        grids = _grids(samples, knobs_set)
-        network = plan_spiking_network(canonical.model, knobs_set, grids, samples.first(1))
+        settings = _more_headroom(settings, samples)
+        grids = _grids(samples, settings)
+        network = plan_spiking_network(canonical.model, settings, grids, samples.first(1))
     with clock.stage("measure"):
-        neurons = _set_thresholds(network, samples, grids, knobs_set)
+        statistics = _measure(network, samples, settings)
+        neurons = _set_thresholds(network, statistics, grids, settings)
     with clock.stage("split constants"):
         currents = affine_constants(network.model, network.stateful_outputs, network.segment_ends)
-        if knobs_set.bias_correction:
-            currents = _correct(network, neurons, currents, samples, knobs_set)
     with clock.stage("emit"):
-        manifest = _manifest(source, canonical, network, samples, grids, knobs_set, seed)
+        manifest = describe(source, canonical, network, samples, grids, settings, seed)
         _refuse_analog(manifest, strict)
-        spiking = _emit(network, neurons, currents, manifest, samples, knobs_set)
+        spiking = _emit(network, neurons, currents, manifest, settings)
+    with clock.stage("correct bias"):
+        if settings.bias_correction:
+            spiking = _correct(spiking, network, statistics, samples, settings)
+    with clock.stage("lay out"):
+        spiking = lay_out(spiking, samples.first(8))
     if max_loss is not None:
         with clock.stage("search timesteps"):
             spiking, search = search_timesteps(spiking, source.model, samples.feeds, max_loss)
@@ -158,6 +167,13 @@ def _samples(model: onnx.ModelProto, calibration: SampleData | None, seed: int) 
     return given_samples(model, calibration)
 
 
+def _more_headroom(preset: Preset, samples: Samples) -> Preset:
+    """Leave room for activations that noise does not show; only graded counts have it for free."""
+    if samples.source.kind == "synthetic" and preset.alphabet == "graded":
+        return preset.model_copy(update={"headroom": max(preset.headroom, SYNTHETIC_HEADROOM)})
+    return preset
+
+
 def _grids(samples: Samples, preset: Preset) -> dict[str, InputGrid]:
     if preset.input_coding == "direct":
         return {}
@@ -166,38 +182,36 @@ def _grids(samples: Samples, preset: Preset) -> dict[str, InputGrid]:
     }
 
 
-def _set_thresholds(
-    network: PlannedNetwork, samples: Samples, grids: dict[str, InputGrid], preset: Preset
-) -> dict[str, NeuronParameters]:
-    """Measure every layer on the calibration data and set its quanta."""
-    inner = [site for site in network.sites if site.role != "input"]
-    targets = {site.target: site.axis for site in inner}
-    size = batch_size(network.shapes, list(targets), MEASURE_BYTES)
-    statistics = measure(
-        Session(to_model(network.graph, list(targets))),
+def _measure(
+    network: PlannedNetwork, samples: Samples, preset: Preset
+) -> dict[str, ChannelStatistics]:
+    """Measure the activation of every site but the inputs, by site name."""
+    inner = {site.target: site for site in network.sites if site.role != "input"}
+    axes = {target: site.axis for target, site in inner.items()}
+    size = batch_size(network.shapes, list(axes), MEASURE_BYTES)
+    measured = measure(
+        Session(to_model(network.graph, list(axes))),
         lambda: split_batches(samples.feeds, size),
-        targets,
+        axes,
         histograms=preset.threshold_rule != "maximum",
     )
-    neurons = {
-        site.name: activation_neuron(site, statistics[site.target], preset) for site in inner
-    }
-    inputs = [site for site in network.sites if site.role == "input"]
-    for site, grid in zip(inputs, grids.values(), strict=True):
-        neurons[site.name] = input_neuron(grid, preset, len(site.shape))
-    return neurons
+    return {inner[target].name: statistics for target, statistics in measured.items()}
 
 
-def _correct(
+def _set_thresholds(
     network: PlannedNetwork,
-    neurons: dict[str, NeuronParameters],
-    currents: dict[str, NDArray[np.float32]],
-    samples: Samples,
+    statistics: Mapping[str, ChannelStatistics],
+    grids: Mapping[str, InputGrid],
     preset: Preset,
-) -> dict[str, NDArray[np.float32]]:
-    steps = preset.stimulus or preset.levels
-    few: Tensors = samples.first(CORRECTION_SAMPLES)
-    return correct_bias(network.model, network.sites, neurons, currents, few, steps)
+) -> dict[str, NeuronParameters]:
+    """Set quantum and bounds of every layer."""
+    spare = iter(grids.values())
+    return {
+        site.name: input_neuron(next(spare), preset)
+        if site.role == "input"
+        else activation_neuron(site, statistics[site.name], preset)
+        for site in network.sites
+    }
 
 
 def _emit(
@@ -205,7 +219,6 @@ def _emit(
     neurons: dict[str, NeuronParameters],
     currents: dict[str, NDArray[np.float32]],
     manifest: Manifest,
-    samples: Samples,
     preset: Preset,
 ) -> SpikingModel:
     parts = Ingredients(
@@ -218,12 +231,21 @@ def _emit(
         stimulus=manifest.stimulus,
         shapes=network.shapes,
     )
-    spiking = seal(emit_spiking_graph(network.graph, parts), manifest)
-    if folds(spiking, samples.first(8)):
-        return spiking
-    from onnx2snn.ir.derive.scan import to_scan
+    return seal(emit_spiking_graph(network.graph, parts), manifest)
 
-    return to_scan(spiking)
+
+def _correct(
+    model: SpikingModel,
+    network: PlannedNetwork,
+    statistics: Mapping[str, ChannelStatistics],
+    samples: Samples,
+    preset: Preset,
+) -> SpikingModel:
+    layers = [site for site in network.sites if site.role == "neuron"]
+    means = {site.name: statistics[site.name].mean for site in layers}
+    axes = {site.name: site.axis for site in layers}
+    few: Tensors = samples.first(CORRECTION_SAMPLES)
+    return correct_bias(model, means, axes, few, settled=preset.stimulus is not None)
 
 
 def _refuse_analog(manifest: Manifest, strict: bool) -> None:
@@ -236,82 +258,3 @@ def _refuse_analog(manifest: Manifest, strict: bool) -> None:
                 for name in manifest.analog_ops
             ],
         )
-
-
-def _manifest(
-    source: Source,
-    canonical: Canonical,
-    network: PlannedNetwork,
-    samples: Samples,
-    grids: dict[str, InputGrid],
-    preset: Preset,
-    seed: int,
-) -> Manifest:
-    folded = [
-        NodeFate(node=change.node, op=change.op, fate="folded", detail=change.became)
-        for change in canonical.changes
-    ]
-    moved = {change.node: change.became for change in network.changes}
-    planned = [
-        fate.model_copy(update={"detail": moved.get(fate.node, fate.detail)})
-        for fate in network.plan.fates.values()
-    ]
-    findings = [*source.findings, *canonical.findings, *network.plan.findings]
-    return Manifest(
-        producer=f"onnx2snn {_version()}",
-        source=SourceModel(name=source.name, sha256=source.sha256, opset=source.opset),
-        preset=preset.name,
-        timesteps=preset.timesteps,
-        stimulus=preset.stimulus,
-        alphabet=preset.alphabet,
-        digits=preset.digits,
-        input_coding=_input_coding(grids, preset),
-        threshold_rule=preset.threshold_rule,
-        levels=preset.levels,
-        bias_correction=preset.bias_correction,
-        calibration=samples.source,
-        seed=seed,
-        analog_ops=()
-        if grids
-        else tuple(f"{t.name} (DirectCurrent)" for t in network.graph.inputs),
-        nodes=(*folded, *planned),
-        findings=(*findings, *_input_findings(grids, samples)),
-    )
-
-
-def _input_coding(grids: dict[str, InputGrid], preset: Preset) -> str:
-    if not grids:
-        return "direct current (analog first layer)"
-    if all(grid.lossless for grid in grids.values()):
-        return f"graded bit-planes, lossless on the data's grid, k = {preset.input_digits}"
-    return f"graded spikes on a fine signed grid, k = {preset.input_digits}"
-
-
-def _input_findings(grids: dict[str, InputGrid], samples: Samples) -> list[Finding]:
-    findings = []
-    if samples.source.kind == "synthetic":
-        findings.append(
-            Finding(
-                code="synthetic-calibration",
-                severity="warning",
-                message="thresholds rest on synthetic noise: no calibration data was given",
-                remedy="pass 100 or more representative samples (--calibration)",
-            )
-        )
-    for name, grid in grids.items():
-        if not grid.lossless:
-            step = float(np.max(grid.quantum))
-            findings.append(
-                Finding(
-                    code="input-quantised",
-                    message=f"input '{name}' lies on no 8-bit grid; its spikes round to {step:.3g}",
-                )
-            )
-    return findings
-
-
-def _version() -> str:
-    try:
-        return version("onnx2snn")
-    except PackageNotFoundError:
-        return "0+unknown"

@@ -1,10 +1,12 @@
 """Sequential bias correction: each layer's constant absorbs the mean error of the prefix.
 
-    c_channel += mean(ANN activation) - mean(quantised activation), layer by layer
+    c_channel += mean(ANN activation) - mean(value of the spiking layer), layer by layer
 
-The quantised prefix is run one segment at a time on stored activations, so the cost is linear in
-the depth of the network. Only calibration data is used.
-Source: Li et al., ICML 2021 (SNN calibration, bias correction), here on the settled network.
+The spiking network itself is run, one layer at a time on stored streams of the layers before, so
+the cost is linear in depth. With S fixed the settled values are compared, with S = T (rate coding)
+the values after T timesteps, so that the mean residual potential and delay are corrected too.
+Only calibration data is used, and no labels.
+Source: Li et al., ICML 2021 (SNN calibration, light pipeline).
 """
 
 from __future__ import annotations
@@ -14,100 +16,108 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from onnx2snn.converter.segments import cut
-from onnx2snn.converter.sites import NeuronParameters, Site, parameters_of
+from onnx2snn.ir.derive.settle import settle
+from onnx2snn.ir.model import NeuronLayer, SpikingModel
 from onnx2snn.ir.session import Session, Tensors
+
+ROUNDS = 2
+"""A correction shifts only what is above threshold; a second round takes most of what is left."""
 
 
 def correct_bias(
-    model: onnx.ModelProto,
-    sites: Sequence[Site],
-    neurons: Mapping[str, NeuronParameters],
-    currents: Mapping[str, NDArray[np.float32]],
+    model: SpikingModel,
+    means: Mapping[str, NDArray[np.float64]],
+    axes: Mapping[str, int],
     samples: Tensors,
-    stimulus: int,
-) -> dict[str, NDArray[np.float32]]:
-    """Return the corrected constant currents of all sites.
+    *,
+    settled: bool,
+) -> SpikingModel:
+    """Return the model with corrected constant currents.
 
     Args:
-        model: the planned ANN.
-        sites: places of the neurons in topological order.
-        neurons: their parameters by site name.
-        currents: constant part of each site's input by tensor name.
+        model: a sealed model in the folded layout.
+        means: the ANN's mean activation per channel [C], by neuron layer; others are left alone.
+        axes: channel axis by neuron layer.
         samples: calibration feeds, all at once; cap their number.
-        stimulus: S, or the T the thresholds are optimised for.
+        settled: compare settled values; otherwise the values after the model's default T.
     """
-    boundary = {site.target for site in sites}
-    exact: Tensors = dict(samples)
-    rough: Tensors = dict(samples)
-    last_use = _last_uses(model, sites, boundary)
-    corrected = dict(currents)
-    for index, site in enumerate(sites):
-        z_exact, z_rough = _segment(model, boundary, site, exact, rough)
-        a_exact = _run_activation(model, site, z_exact)
-        constant = currents[site.source]
-        if site.role == "neuron":
-            axes = tuple(i for i in range(z_rough.ndim) if i != site.axis)
-            for _ in range(2):
-                shifted = z_rough + (corrected[site.source] - constant)
-                settled = _settle(site, neurons[site.name], shifted, stimulus)
-                gap = (a_exact - settled).mean(axis=axes, keepdims=True)
-                corrected[site.source] = (corrected[site.source] + gap).astype(np.float32)
-        shifted = z_rough + (corrected[site.source] - constant)
-        exact[site.target] = a_exact
-        rough[site.target] = _settle(site, neurons[site.name], shifted, stimulus)
-        for name in last_use.get(index, ()):
-            exact.pop(name, None)
-            rough.pop(name, None)
-    return corrected
+    proto = onnx.ModelProto()
+    proto.CopyFrom(settle(model) if settled else model.proto)
+    timesteps = 1 if settled else model.manifest.timesteps
+    gain = 1 if settled else model.stimulus_steps(timesteps)
+    layers = model.neurons
+    boundary = {layer.output for layer in layers}
+    last_use = last_uses(proto, [layer.output for layer in layers], boundary)
+    constants = {tensor.name: tensor for tensor in proto.graph.initializer}
+    stored: Tensors = dict(samples)
+    currents: dict[str, NDArray[np.float32]] = {}
+    for index, layer in enumerate(layers):
+        name = current_name(proto, layer)
+        for _ in range(ROUNDS if layer.name in means else 0):
+            value = _run(proto, boundary, layer.output, stored)
+            gap = _gap(value, means[layer.name], axes[layer.name], timesteps, gain)
+            currents[name] = numpy_helper.to_array(constants[name]) + gap
+            constants[name].CopyFrom(numpy_helper.from_array(currents[name], name))
+        stored[layer.output] = _run(proto, boundary, layer.output, stored)
+        for used in last_use.get(index, ()):
+            stored.pop(used, None)
+    return with_initializers(model, currents)
 
 
-def _settle(
-    site: Site, neuron: NeuronParameters, z: NDArray[np.generic], stimulus: int
+def _run(
+    proto: onnx.ModelProto, boundary: set[str], output: str, stored: Tensors
+) -> NDArray[np.generic]:
+    session = Session(cut(proto, boundary - {output}, [output]))
+    return session.run({name: stored[name] for name in session.inputs})[output]
+
+
+def _gap(
+    value: NDArray[np.generic],
+    mean: NDArray[np.float64],
+    axis: int,
+    timesteps: int,
+    gain: int,
 ) -> NDArray[np.float32]:
-    """Return the quantised activation of z, which already contains the constant part."""
-    parameters = parameters_of(neuron, site, np.zeros((), np.float32), stimulus)
-    return neuron.op.settled(np.asarray(z, np.float32), parameters)
+    """Return mean ANN activation minus mean decoded value, broadcastable to the layer."""
+    samples = value.shape[0] / timesteps
+    others = tuple(i for i in range(value.ndim) if i != axis)
+    per_channel = np.asarray(value, np.float64).sum(axis=others)
+    positions = samples * np.prod(value.shape[1:]) / value.shape[axis]
+    gap = mean - per_channel / (positions * gain)
+    shape = tuple(-1 if i == axis else 1 for i in range(value.ndim))
+    return np.asarray(gap, np.float32).reshape(shape)
 
 
-def _segment(
-    model: onnx.ModelProto,
-    boundary: set[str],
-    site: Site,
-    exact: Tensors,
-    rough: Tensors,
-) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    if site.source in exact:
-        return exact[site.source], rough[site.source]
-    session = Session(cut(model, boundary, [site.source]))
-    return tuple(
-        session.run({name: values[name] for name in session.inputs})[site.source]
-        for values in (exact, rough)
-    )  # type: ignore[return-value]
+def current_name(proto: onnx.ModelProto, layer: NeuronLayer) -> str:
+    """Return the initializer that holds a layer's constant current."""
+    node = next(node for node in proto.graph.node if layer.output in node.output)
+    return str(node.input[layer.op.inputs.index("current")])
 
 
-def _run_activation(
-    model: onnx.ModelProto, site: Site, z: NDArray[np.generic]
-) -> NDArray[np.float32]:
-    """Return the ANN's activation of z."""
-    activation = site.activation
-    a = activation.soma.evaluate(np.asarray(z, np.float32), activation.parameters)
-    return np.clip(a, activation.lower, activation.upper).astype(np.float32)
-
-
-def _last_uses(
-    model: onnx.ModelProto, sites: Sequence[Site], boundary: set[str]
+def last_uses(
+    proto: onnx.ModelProto, outputs: Sequence[str], boundary: set[str]
 ) -> dict[int, list[str]]:
-    """Return after which site index each stored activation is no longer read."""
+    """Return after which layer index each stored stream is no longer read."""
     last: dict[str, int] = {}
-    for index, site in enumerate(sites):
-        if site.source in boundary:
-            last[site.source] = index
-            continue
-        for info in cut(model, boundary, [site.source]).graph.input:
+    for index, output in enumerate(outputs):
+        for info in cut(proto, boundary - {output}, [output]).graph.input:
             last[info.name] = index
     uses: dict[int, list[str]] = {}
     for name, index in last.items():
         uses.setdefault(index, []).append(name)
     return uses
+
+
+def with_initializers(
+    model: SpikingModel, values: Mapping[str, NDArray[np.float32]]
+) -> SpikingModel:
+    """Return the model with some initializers replaced."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    for tensor in proto.graph.initializer:
+        if tensor.name in values:
+            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+    return SpikingModel(proto)

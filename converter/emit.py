@@ -196,5 +196,5 @@ def _declare_shapes(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int]])
     for name, kind in kinds.items():
         planned = name.removesuffix("/stream")
         if kind == "stream" and name not in declared and planned in shapes:
-            shape = ["timesteps*N", *shapes[planned][1:]]
+            shape: list[str | int | None] = ["timesteps*N", *shapes[planned][1:]]
             graph.value_info.append(helper.make_tensor_value_info(name, FLOAT, shape))

@@ -58,7 +58,7 @@ def fine_grid(samples: NDArray[np.float32]) -> InputGrid:
     reach = float(np.abs(samples).max(initial=0.0)) * 2 or 1.0
     quantum = 2.0 ** np.ceil(np.log2(reach / FINE_LEVELS))
     return InputGrid(
-        quantum=np.float32(quantum).reshape(()),
+        quantum=np.asarray(quantum, np.float32),
         offset=np.zeros((), np.float32),
         levels=FINE_LEVELS * 2,
         signed=True,

@@ -65,38 +65,72 @@ class PlannedNetwork:
         return tuple(dict.fromkeys([*names, *read_out_tensors(self.graph, self.plan)]))
 
 
+@dataclass(frozen=True)
+class PlannedNodes:
+    """The graph with encoders in place and the role of every node.
+
+    Attributes:
+        graph: the graph, still an ANN.
+        plan: role of every node.
+        inputs: input encoders.
+        encoders: encoders in front of synapses.
+        changes: what the rewrites did.
+    """
+
+    graph: gs.Graph
+    plan: Plan
+    inputs: tuple[str, ...]
+    encoders: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+def plan_nodes(
+    canonical: onnx.ModelProto, preset: Preset, grids: Mapping[str, InputGrid] | None = None
+) -> PlannedNodes:
+    """Decide what becomes of every node and put encoders where spikes are needed.
+
+    Args:
+        canonical: the canonical ANN.
+        preset: the knobs.
+        grids: grid of every input; none for an analog first layer, or if no data is known yet.
+    """
+    graph = gs.import_onnx(canonical)
+    changes = move_max_pools(graph, before_neuron=preset.pooling == "membrane")
+    first = plan_network(graph)
+    if first.problems:
+        return PlannedNodes(graph, first, (), (), tuple(changes))
+    inputs = insert_input_encoders(graph, grids) if grids else ()
+    known = _with_encoders(plan_network(graph), inputs)
+    spiking_pools = preset.pooling != "membrane"
+    encoders = insert_synapse_encoders(graph, known, spiking_pools=spiking_pools)
+    plan = _with_encoders(plan_network(graph), inputs, encoders)
+    return PlannedNodes(graph, plan, inputs, encoders, tuple(changes))
+
+
 def plan_spiking_network(
     canonical: onnx.ModelProto,
     preset: Preset,
     grids: Mapping[str, InputGrid],
     one_sample: Tensors,
 ) -> PlannedNetwork:
-    """Decide what becomes of every node and put encoders where spikes are needed.
+    """Plan the nodes, and learn the shapes by running one sample.
 
     Args:
         canonical: the canonical ANN.
         preset: the knobs.
         grids: grid of every input; empty for an analog first layer.
-        one_sample: feeds at batch 1, to learn the shapes by running.
+        one_sample: feeds at batch 1.
 
     Raises:
         UnsupportedOpError: naming every node that cannot be converted.
     """
-    graph = gs.import_onnx(canonical)
-    changes = move_max_pools(graph, before_neuron=preset.pooling == "membrane")
-    raise_if_unsupported(plan_network(graph))
-    inputs = insert_input_encoders(graph, grids) if grids else ()
-    encoders = insert_synapse_encoders(
-        graph,
-        _with_encoders(plan_network(graph), inputs),
-        spiking_pools=preset.pooling != "membrane",
-    )
-    plan = _with_encoders(plan_network(graph), inputs, encoders)
-    model = to_model(graph)
+    planned = plan_nodes(canonical, preset, grids)
+    raise_if_unsupported(planned.plan)
+    graph, plan = planned.graph, planned.plan
     shapes = _trace_shapes(graph, plan, one_sample)
     roles: dict[str, Fate] = {
-        **dict.fromkeys(inputs, "input"),
-        **dict.fromkeys(encoders, "encoder"),
+        **dict.fromkeys(planned.inputs, "input"),
+        **dict.fromkeys(planned.encoders, "encoder"),
     }
     sites = tuple(
         _site(node, roles.get(node.name, "neuron"), plan, shapes)
@@ -104,7 +138,7 @@ def plan_spiking_network(
         if node.name in plan.activations
     )
     pools = tuple(node for node in graph.nodes if plan.role(node) == "spiking-pool")
-    return PlannedNetwork(graph, model, plan, sites, pools, shapes, tuple(changes))
+    return PlannedNetwork(graph, to_model(graph), plan, sites, pools, shapes, planned.changes)
 
 
 def raise_if_unsupported(plan: Plan) -> None:

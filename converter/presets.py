@@ -26,9 +26,11 @@ class Preset(BaseModel):
         stimulus: stimulus steps S; None means S = T (rate coding), 1 is delta coding.
         alphabet: what one emission may be.
         digits: digits per graded emission.
-        levels: quanta per calibrated range, n_max of unbounded activations; for a binary
-            alphabet the number of timesteps the thresholds are optimised for.
-        margin: factor on the calibrated range, head room for unseen inputs.
+        levels: quanta per calibrated range (the PTQ grid); None means half the timesteps, which
+            suits rate coding: the thresholds are optimal for T / 2 spikes.
+        margin: factor on the calibrated range.
+        headroom: how many calibrated ranges the count may reach before it is clipped, so that
+            unseen inputs are not (unbounded activations only; costs nothing but counter width).
         threshold_rule: how the range of a channel is found.
         percentile: used by the percentile rule, in percent.
         bias_correction: correct constants layer by layer for the quantised prefix.
@@ -49,8 +51,9 @@ class Preset(BaseModel):
     stimulus: int | None = Field(default=1, ge=1)
     alphabet: Alphabet = "graded"
     digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
-    levels: int = Field(default=2047, ge=1, le=2**20)
-    margin: float = Field(default=1.2, gt=0)
+    levels: int | None = Field(default=2047, ge=1, le=2**20)
+    margin: float = Field(default=1.0, gt=0)
+    headroom: int = Field(default=4, ge=1)
     threshold_rule: ThresholdRule = "maximum"
     percentile: float = Field(default=99.9, gt=0, le=100)
     bias_correction: bool = False
@@ -59,6 +62,11 @@ class Preset(BaseModel):
     pooling: Pooling = "membrane"
     input_coding: InputCoding = "bit-planes"
     input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
+
+    @property
+    def grid_levels(self) -> int:
+        """Return the quanta per calibrated range."""
+        return self.levels if self.levels is not None else max(1, self.timesteps // 2)
 
 
 PRESETS: tuple[Preset, ...] = (
@@ -82,10 +90,10 @@ PRESETS: tuple[Preset, ...] = (
         summary="signed unit spikes with bounded memory and prolonged simulation; exact at rest",
         source="ST-BIF, SpikeZIP-TF (You et al., ICML 2024)",
         timesteps=32,
-        stimulus=8,
+        stimulus=24,
         alphabet="ternary",
-        levels=15,
-        margin=1.0,
+        levels=31,
+        headroom=1,
         threshold_rule="mse",
         bias_correction=True,
         pooling="increment",
@@ -98,8 +106,8 @@ PRESETS: tuple[Preset, ...] = (
         timesteps=64,
         stimulus=None,
         alphabet="binary",
-        levels=64,
-        margin=1.0,
+        levels=None,
+        headroom=1,
         threshold_rule="mse",
         bias_correction=True,
         pooling="increment",

@@ -38,6 +38,9 @@ from onnx2snn.ir.findings import Finding
 __all__ = ["Limits", "Source", "read_model"]
 
 
+ModelLike = str | os.PathLike[str] | bytes | onnx.ModelProto
+"""A path, the bytes of a file, or a loaded model."""
+
 _DEFAULT_LIMITS = Limits()
 
 
@@ -60,9 +63,7 @@ class Source:
     opset: int
 
 
-def read_model(
-    model: str | os.PathLike[str] | bytes | onnx.ModelProto, *, limits: Limits = _DEFAULT_LIMITS
-) -> Source:
+def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
     """Read and check a model.
 
     Args:

@@ -42,7 +42,12 @@ def cut(
         [helper.make_empty_tensor_value_info(name) for name in outputs],
         constants,
     )
-    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return helper.make_model(
+        graph,
+        functions=model.functions,
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+    )
 
 
 def _reads(node: onnx.NodeProto) -> set[str]:

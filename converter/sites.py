@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnx2snn.converter.activations import Activation
 from onnx2snn.converter.input_grid import InputGrid
@@ -16,6 +15,9 @@ from onnx2snn.converter.thresholds import activation_range
 from onnx2snn.ir.manifest import Fate
 from onnx2snn.ir.ops import GradedIntegrateFire, IntegrateFire, Neuron, SignedIntegrateFire
 from onnx2snn.ir.types import Array
+
+UNLIMITED = float(2**22)
+"""A bound no count reaches; integers up to it are exact in float32."""
 
 
 @dataclass(frozen=True)
@@ -72,26 +74,29 @@ def activation_neuron(
     activation = site.activation
     span = activation_range(statistics, preset)
     bound = max(abs(activation.lower), abs(activation.upper)) if _bounded(activation) else np.inf
-    span = np.minimum(span, bound)
-    levels = preset.levels
+    headroom = preset.headroom
+    if np.isfinite(bound):
+        span = np.full_like(span, bound) if headroom > 1 else np.minimum(span, bound)
+        headroom = 1
+    levels = preset.grid_levels
     scale = 1.0 if preset.stimulus is None else preset.stimulus / levels
     shape = tuple(-1 if axis == site.axis else 1 for axis in range(len(site.shape)))
     quantum = (span * scale).astype(np.float32).reshape(shape)
-    n_max = float(levels) if preset.stimulus is not None else float(2**22)
+    n_max = float(levels * headroom) if preset.stimulus is not None else UNLIMITED
     n_min = -n_max if activation.signed else 0.0
     if np.isfinite(activation.lower) and activation.lower < 0:
-        n_min = -round(-activation.lower / float(bound) * n_max)
+        n_min = -float(round(-activation.lower / float(bound) * n_max))
     op = _neuron(activation, preset)
     return NeuronParameters(op, quantum, n_min, n_max, _attributes(op, preset))
 
 
-def input_neuron(grid: InputGrid, preset: Preset, rank: int) -> NeuronParameters:
+def input_neuron(grid: InputGrid, preset: Preset) -> NeuronParameters:
     """Return the bit-plane encoder of an input: a graded neuron on the input's own grid.
 
     With S = T the input arrives at every timestep, each time as up to 8 digits.
     """
     op = GradedIntegrateFire(digits=preset.input_digits)
-    reach = float(2**22) if preset.stimulus is None else float(grid.levels * preset.stimulus * 2)
+    reach = UNLIMITED if preset.stimulus is None else float(grid.levels * preset.stimulus * 2)
     quantum = np.asarray(grid.quantum, np.float32)
     return NeuronParameters(op, quantum, -reach, reach, {})
 
@@ -115,19 +120,3 @@ def _attributes(op: Neuron, preset: Preset) -> dict[str, float]:
         "negative_threshold": preset.negative_threshold,
     }
     return {name: values[name] for name in op.attributes}
-
-
-def parameters_of(
-    neuron: NeuronParameters, site: Site, current: NDArray[np.generic], stimulus: int
-) -> dict[str, NDArray[np.generic]]:
-    """Return the neuron's parameters by formal name, for its numpy law at T = S."""
-    return {
-        "quantum": neuron.quantum,
-        "current": current,
-        "n_min": np.asarray(neuron.n_min, np.float32),
-        "n_max": np.asarray(neuron.n_max, np.float32),
-        "stimulus": np.asarray(stimulus),
-        "timesteps": np.asarray(stimulus),
-        **{name: np.asarray(v, np.float32) for name, v in neuron.attributes.items()},
-        **site.activation.parameters,
-    }

@@ -7,7 +7,7 @@ need it) fills a histogram of fixed width. Memory does not grow with the number 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,13 @@ class ChannelStatistics:
     Attributes:
         least: minimum per channel [C].
         greatest: maximum per channel [C].
+        mean: mean per channel [C].
         histogram: counts per channel and bin of |a| over [0, reach] [C, BINS]; None if not asked.
     """
 
     least: NDArray[np.float64]
     greatest: NDArray[np.float64]
+    mean: NDArray[np.float64]
     histogram: NDArray[np.int64] | None = None
 
     @property
@@ -64,34 +66,40 @@ def measure(
     """
     ranges = _ranges(session, batches(), axes)
     if not histograms:
-        return {n: ChannelStatistics(least, most) for n, (least, most) in ranges.items()}
-    counts = {name: np.zeros((len(least), BINS), np.int64) for name, (least, _) in ranges.items()}
-    reach = {n: np.maximum(np.abs(low), np.abs(high)) for n, (low, high) in ranges.items()}
+        return ranges
+    counts = {name: np.zeros((len(r.least), BINS), np.int64) for name, r in ranges.items()}
     for feeds in batches():
         for name, values in session.run(feeds, list(axes)).items():
-            counts[name] += _histogram(np.abs(channels_first(values, axes[name])), reach[name])
-    return {n: ChannelStatistics(low, high, counts[n]) for n, (low, high) in ranges.items()}
+            counts[name] += _histogram(
+                np.abs(channels_first(values, axes[name])), ranges[name].reach
+            )
+    return {name: replace(r, histogram=counts[name]) for name, r in ranges.items()}
 
 
 def _ranges(
     session: Session, batches: Iterator[Tensors], axes: Mapping[str, int]
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    ranges: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+) -> dict[str, ChannelStatistics]:
+    """Return range and mean of every tensor, from one pass."""
+    least: dict[str, NDArray[np.float64]] = {}
+    greatest: dict[str, NDArray[np.float64]] = {}
+    total: dict[str, NDArray[np.float64]] = {}
+    count: dict[str, int] = {}
     for feeds in batches:
         for name, values in session.run(feeds, list(axes)).items():
             flat = channels_first(values, axes[name])
-            least, most = flat.min(axis=1), flat.max(axis=1)
-            if not (np.isfinite(least).all() and np.isfinite(most).all()):
+            low, high = flat.min(axis=1), flat.max(axis=1)
+            if not (np.isfinite(low).all() and np.isfinite(high).all()):
                 raise DataError(
                     f"the activation '{name}' is not finite on the calibration data",
                     remedy="check the preprocessing of the data; the ANN overflows on it",
                 )
-            if name in ranges:
-                least, most = np.minimum(least, ranges[name][0]), np.maximum(most, ranges[name][1])
-            ranges[name] = (least, most)
-    if not ranges:
+            least[name] = np.minimum(least.get(name, low), low)
+            greatest[name] = np.maximum(greatest.get(name, high), high)
+            total[name] = total.get(name, np.zeros_like(low)) + flat.sum(axis=1)
+            count[name] = count.get(name, 0) + flat.shape[1]
+    if not count:
         raise DataError("there are no calibration samples", remedy="pass at least one sample")
-    return ranges
+    return {n: ChannelStatistics(least[n], greatest[n], total[n] / count[n]) for n in count}
 
 
 def _histogram(magnitudes: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ RangeRule = Callable[[ChannelStatistics, Preset], NDArray[np.float64]]
 THRESHOLD_RULES: Mapping[ThresholdRule, RangeRule] = {
     "maximum": lambda statistics, preset: maximum_range(statistics),
     "percentile": lambda statistics, preset: percentile_range(statistics, preset.percentile),
-    "mse": lambda statistics, preset: mse_range(statistics, preset.levels),
+    "mse": lambda statistics, preset: mse_range(statistics, preset.grid_levels),
 }
 
 

@@ -25,4 +25,5 @@ def mse_range(statistics: ChannelStatistics, levels: int) -> NDArray[np.float64]
     rounded = np.minimum(np.floor(centres[None, :] / step + 0.5), levels) * step
     squared = (rounded - centres[None, :]) ** 2
     errors = squared @ statistics.histogram.T.astype(np.float64)
-    return FRACTIONS[errors.argmin(axis=0)] * statistics.reach
+    best: NDArray[np.float64] = FRACTIONS[errors.argmin(axis=0)]
+    return best * statistics.reach

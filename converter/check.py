@@ -1,0 +1,103 @@
+"""Check: what a conversion would make of a model, node by node, without converting it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from onnx2snn.converter.canonicalise import Canonical, canonicalise
+from onnx2snn.converter.network import plan_nodes
+from onnx2snn.converter.plan import Plan
+from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.read import ModelLike, read_model
+from onnx2snn.ir.errors import ModelError
+from onnx2snn.ir.findings import Change, Finding
+from onnx2snn.ir.manifest import NodeFate, SourceModel
+
+
+class CheckReport(BaseModel):
+    """The account of a check.
+
+    Attributes:
+        name: name of the model.
+        source: the model, if it could be read.
+        convertible: whether a conversion would succeed.
+        nodes: what would become of every node of the source.
+        findings: problems (severity error) and remarks.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    source: SourceModel | None
+    convertible: bool
+    nodes: tuple[NodeFate, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def check(
+    model: ModelLike, *, preset: str | Preset = "graded", strict: bool = False
+) -> CheckReport:
+    """Tell node by node what a conversion would make of a model, and why.
+
+    Args:
+        model: path, bytes or ``ModelProto`` of the ANN.
+        preset: the knobs of the conversion that is asked about.
+        strict: count operators that would not spike as problems.
+
+    Returns:
+        The account. A model that cannot be read gives an account, too: its findings say why.
+    """
+    settings = find_preset(preset) if isinstance(preset, str) else preset
+    try:
+        source = read_model(model)
+        canonical = canonicalise(source)
+    except ModelError as error:
+        findings = error.findings or (_as_finding(error),)
+        return CheckReport(name=str(model), source=None, convertible=False, findings=findings)
+    planned = plan_nodes(canonical.model, settings)
+    findings = (*source.findings, *canonical.findings, *planned.plan.findings)
+    if strict:
+        findings += tuple(analog_findings(planned.plan, severity_error=True))
+    return CheckReport(
+        name=source.name,
+        source=SourceModel(name=source.name, sha256=source.sha256, opset=source.opset),
+        convertible=not any(finding.severity == "error" for finding in findings),
+        nodes=node_fates(canonical, planned.plan, planned.changes),
+        findings=findings,
+    )
+
+
+def node_fates(canonical: Canonical, plan: Plan, moved: Sequence[Change]) -> tuple[NodeFate, ...]:
+    """Join what the passes folded away with what the plan makes of the rest."""
+    details = {change.node: change.became for change in moved}
+    folded = [
+        NodeFate(node=change.node, op=change.op, fate="folded", detail=change.became)
+        for change in canonical.changes
+    ]
+    planned = [
+        fate.model_copy(update={"detail": details.get(fate.node, fate.detail)})
+        for fate in plan.fates.values()
+    ]
+    return (*folded, *planned)
+
+
+def analog_findings(plan: Plan, *, severity_error: bool) -> list[Finding]:
+    """Return one finding per node that would not spike."""
+    return [
+        Finding(
+            code="analog-op",
+            severity="error" if severity_error else "info",
+            message="its output is analog, not spikes",
+            node=fate.node,
+            op=fate.op,
+            remedy="convert without --strict, or replace the operator and fine-tune",
+        )
+        for fate in plan.fates.values()
+        if fate.fate == "lift"
+    ]
+
+
+def _as_finding(error: ModelError) -> Finding:
+    return Finding(code=error.code, severity="error", message=error.message, remedy=error.remedy)

@@ -1,0 +1,88 @@
+"""Describe a conversion: the manifest that the file carries."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from onnx2snn.converter.canonicalise import Canonical
+from onnx2snn.converter.check import node_fates
+from onnx2snn.converter.input_grid import InputGrid
+from onnx2snn.converter.network import PlannedNetwork
+from onnx2snn.converter.presets import Preset
+from onnx2snn.converter.read import Source
+from onnx2snn.converter.samples import Samples
+from onnx2snn.ir.findings import Finding
+from onnx2snn.ir.manifest import Manifest, SourceModel
+
+
+def describe(
+    source: Source,
+    canonical: Canonical,
+    network: PlannedNetwork,
+    samples: Samples,
+    grids: dict[str, InputGrid],
+    preset: Preset,
+    seed: int,
+) -> Manifest:
+    """Write the manifest: every decision of the conversion, for the file and the report."""
+    findings = [*source.findings, *canonical.findings, *network.plan.findings]
+    return Manifest(
+        producer=f"onnx2snn {_version()}",
+        source=SourceModel(name=source.name, sha256=source.sha256, opset=source.opset),
+        preset=preset.name,
+        timesteps=preset.timesteps,
+        stimulus=preset.stimulus,
+        alphabet=preset.alphabet,
+        digits=preset.digits,
+        input_coding=_input_coding(grids, preset),
+        threshold_rule=preset.threshold_rule,
+        levels=preset.grid_levels,
+        bias_correction=preset.bias_correction,
+        calibration=samples.source,
+        seed=seed,
+        analog_ops=()
+        if grids
+        else tuple(f"{t.name} (DirectCurrent)" for t in network.graph.inputs),
+        nodes=node_fates(canonical, network.plan, network.changes),
+        findings=(*findings, *_input_findings(grids, samples)),
+    )
+
+
+def _input_coding(grids: dict[str, InputGrid], preset: Preset) -> str:
+    if not grids:
+        return "direct current (analog first layer)"
+    if all(grid.lossless for grid in grids.values()):
+        return f"graded bit-planes, lossless on the data's grid, k = {preset.input_digits}"
+    return f"graded spikes on a fine signed grid, k = {preset.input_digits}"
+
+
+def _input_findings(grids: dict[str, InputGrid], samples: Samples) -> list[Finding]:
+    findings = []
+    if samples.source.kind == "synthetic":
+        findings.append(
+            Finding(
+                code="synthetic-calibration",
+                severity="warning",
+                message="thresholds rest on synthetic noise: no calibration data was given",
+                remedy="pass 100 or more representative samples (--calibration)",
+            )
+        )
+    for name, grid in grids.items():
+        if not grid.lossless:
+            step = float(np.max(grid.quantum))
+            findings.append(
+                Finding(
+                    code="input-quantised",
+                    message=f"input '{name}' lies on no 8-bit grid; its spikes round to {step:.3g}",
+                )
+            )
+    return findings
+
+
+def _version() -> str:
+    try:
+        return version("onnx2snn")
+    except PackageNotFoundError:
+        return "0+unknown"
