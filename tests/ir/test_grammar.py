@@ -1,0 +1,217 @@
+"""The grammar: every forbidden thing is refused, by name, and all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from spiking_nets import conv_net
+
+from onnx2snn.ir.derive.scan import to_scan
+from onnx2snn.ir.errors import InvalidModelError, InvariantError
+from onnx2snn.ir.grammar import check_grammar, tensor_kinds
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.ops import DOMAIN
+
+Model = onnx.ModelProto
+
+
+@pytest.fixture
+def model() -> Model:
+    proto = Model()
+    proto.CopyFrom(conv_net().proto)
+    return proto
+
+
+def node(model: Model, name: str) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if node.name == name)
+
+
+def constant(model: Model, name: str, value: object) -> None:
+    kept = [tensor for tensor in model.graph.initializer if tensor.name != name]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(
+        [*kept, numpy_helper.from_array(np.asarray(value, np.float32), name)]
+    )
+
+
+def insert(model: Model, after: str, new: onnx.NodeProto) -> None:
+    """Put ``new`` behind a node; it takes over the node's output."""
+    nodes = list(model.graph.node)
+    place = next(i for i, node in enumerate(nodes) if node.name == after)
+    output = nodes[place].output[0]
+    nodes[place].output[0] = output + "/before"
+    new.input[0] = output + "/before"
+    new.output[0] = output
+    nodes.insert(place + 1, new)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def made(op_type: str, *others: str, **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(op_type, ["x", *others], ["y"], name="culprit", **attributes)
+
+
+def wrong_ir(model: Model) -> None:
+    model.ir_version = 14
+
+
+def wrong_domain_version(model: Model) -> None:
+    for entry in model.opset_import:
+        if entry.domain == DOMAIN:
+            entry.version = 2
+
+
+def missing_body(model: Model) -> None:
+    del model.functions[0]
+
+
+def nonlinear_on_stream(model: Model) -> None:
+    insert(model, "conv1", made("Relu"))
+
+
+def foreign_on_stream(model: Model) -> None:
+    insert(model, "conv1", made("Scale", domain="com.example"))
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+
+
+def biased_conv(model: Model) -> None:
+    constant(model, "bias", np.ones(4))
+    node(model, "conv1").input.append("bias")
+
+
+def constant_added_to_stream(model: Model) -> None:
+    constant(model, "shift", 1.0)
+    insert(model, "conv1", made("Add", "shift"))
+
+
+def product_of_streams(model: Model) -> None:
+    node(model, "add").op_type = "Mul"
+
+
+def division_by_a_stream(model: Model) -> None:
+    node(model, "add").op_type = "Div"
+
+
+def neuron_on_raw_input(model: Model) -> None:
+    node(model, "encoder").input[0] = "image"
+
+
+def encoded_stream(model: Model) -> None:
+    node(model, "input").input[0] = "spikes0"
+    nodes = list(model.graph.node)
+    order = [nodes[1], nodes[0], *nodes[2:]]
+    order[0].input[0] = "image"
+    del model.graph.node[:]
+    model.graph.node.extend(order)
+
+
+def stream_as_output(model: Model) -> None:
+    model.graph.output.append(helper.make_tensor_value_info("z2", 1, [None, 4, 3, 3]))
+
+
+def value_on_stream(model: Model) -> None:
+    head = helper.make_node("Add", ["logits", "f"], ["mixed"], name="culprit")
+    model.graph.node.append(head)
+
+
+def zero_quantum(model: Model) -> None:
+    constant(model, "a_q", np.zeros((1, 4, 1, 1)))
+
+
+def infinite_quantum(model: Model) -> None:
+    constant(model, "a_q", np.full((1, 4, 1, 1), np.inf))
+
+
+def undefined_current(model: Model) -> None:
+    constant(model, "a_c", np.full((1, 4, 1, 1), np.nan))
+
+
+def bounds_without_zero(model: Model) -> None:
+    constant(model, "a_min", 1.0)
+
+
+def computed_quantum(model: Model) -> None:
+    node(model, "relu1").input[1] = "shown"
+
+
+def missing_input(model: Model) -> None:
+    del node(model, "relu1").input[-1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (wrong_ir, "IR 14"),
+        (wrong_domain_version, "version 2"),
+        (missing_body, "no function body"),
+        (nonlinear_on_stream, "Relu is not a linear operator"),
+        (foreign_on_stream, "operator of domain com.example"),
+        (biased_conv, "has a bias"),
+        (constant_added_to_stream, "adds a constant to a stream"),
+        (product_of_streams, "multiplies two activations"),
+        (division_by_a_stream, "not linear in input 1"),
+        (neuron_on_raw_input, "needs a stream, got a raw tensor"),
+        (encoded_stream, "encodes what already is a stream"),
+        (stream_as_output, "needs a ReadOut"),
+        (value_on_stream, "mixes a stream with a decoded value"),
+        (zero_quantum, "quantum that is not finite and positive"),
+        (infinite_quantum, "quantum that is not finite and positive"),
+        (undefined_current, "constant current that is not finite"),
+        (bounds_without_zero, "bounds that do not contain zero"),
+        (computed_quantum, "parameters must be initializers: quantum"),
+        (missing_input, "has 6 inputs, needs 7"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_refuses(model: Model, damage: Callable[[Model], None], message: str) -> None:
+    check_grammar(model)
+    damage(model)
+    with pytest.raises(InvariantError) as caught:
+        check_grammar(model)
+    assert any(message in str(finding) for finding in caught.value.findings)
+    with pytest.raises(InvariantError):
+        SpikingModel.from_bytes(model.SerializeToString())
+
+
+def test_refuses_unknown_operators(model: Model) -> None:
+    node(model, "relu1").op_type = "TeleportFire"
+    with pytest.raises(InvariantError, match="TeleportFire"):
+        check_grammar(model)
+
+
+def test_tells_all_problems_at_once(model: Model) -> None:
+    biased_conv(model)
+    zero_quantum(model)
+    bounds_without_zero(model)
+    with pytest.raises(InvariantError) as caught:
+        check_grammar(model)
+    assert len(caught.value.findings) == 3
+
+
+def test_scan_layout_obeys_the_same_grammar() -> None:
+    scanned = to_scan(conv_net()).proto
+    damaged = Model()
+    damaged.CopyFrom(scanned)
+    constant(damaged, "a_q", np.zeros((1, 4, 1, 1)))
+    with pytest.raises(InvariantError, match="quantum"):
+        check_grammar(damaged)
+    del damaged.functions[:]
+    with pytest.raises(InvariantError, match="no function body"):
+        check_grammar(damaged)
+
+
+def test_kinds_of_tensors() -> None:
+    kinds = tensor_kinds(conv_net().proto.graph)
+    expected = {"image": "raw", "shown": "stream", "z2": "stream", "w1": "constant"}
+    expected |= {"logits": "value", "label": "value", "timesteps": "constant"}
+    assert {name: kinds[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff\xff\xff", b"", Model().SerializeToString()])
+def test_other_files_are_no_spiking_models(content: bytes) -> None:
+    with pytest.raises(InvalidModelError):
+        SpikingModel.from_bytes(content)
