@@ -1,0 +1,171 @@
+"""Simulation: the same result however it is cut up, and streaming."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import helper
+from spiking_nets import conv_net, images
+
+from onnx2snn.ir.derive.scan import to_scan
+from onnx2snn.ir.errors import DataError, SimulationError
+from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.session import Session
+from onnx2snn.runtime.chunks import check_samples
+from onnx2snn.runtime.simulate import Simulation, simulate
+from onnx2snn.runtime.simulator import Simulator
+from onnx2snn.runtime.spiking_run import RunOptions, plan_chunks
+
+T, SAMPLES = 7, 9
+
+
+def same(left: Simulation, right: Simulation) -> None:
+    for name, values in left.outputs.items():
+        np.testing.assert_array_equal(values, right.outputs[name])
+    assert list(left.layers) == list(right.layers)
+    for name, layer in left.layers.items():
+        other = right.layers[name]
+        np.testing.assert_array_equal(layer.events, other.events)
+        np.testing.assert_array_equal(layer.negative, other.negative)
+        np.testing.assert_array_equal(layer.counts, other.counts)
+        np.testing.assert_array_equal(layer.spikes, other.spikes)
+
+
+@pytest.mark.parametrize("stimulus", [1, 3, None], ids=["S=1", "S=3", "S=T"])
+@pytest.mark.parametrize(
+    ("memory", "samples", "stepped"),
+    [
+        ("1GiB", 9, False),
+        ("100KiB", 4, False),
+        ("24KiB", 1, False),
+        ("20KiB", 2, True),
+        ("12KiB", 1, True),
+    ],
+)
+def test_chunks_change_nothing(
+    stimulus: int | None, memory: str, samples: int, stepped: bool
+) -> None:
+    model, x = conv_net(stimulus=stimulus), images(SAMPLES)
+    plan = plan_chunks(model, x, T, RunOptions(memory=memory))
+    assert (min(plan.samples, SAMPLES), plan.stepped) == (samples, stepped)
+    whole = simulate(model, x, timesteps=T, record="spikes")
+    same(whole, simulate(model, x, timesteps=T, record="spikes", memory=memory))
+    feeds = {**x, "timesteps": np.array(T, np.int64)}
+    for name, values in Session(model.proto).run(feeds).items():
+        np.testing.assert_array_equal(whole.outputs[name], values)
+
+
+def test_the_scan_layout_runs_sample_by_sample() -> None:
+    model, x = conv_net(), images(4)
+    same(
+        simulate(model, x, timesteps=T, record="spikes"),
+        simulate(to_scan(model), x, timesteps=T, record="spikes"),
+    )
+
+
+def fixed(model: SpikingModel, batch: int) -> SpikingModel:
+    """The model in the scan layout with a batch size its input insists on."""
+    scanned = to_scan(model)
+    proto = type(scanned.proto)()
+    proto.CopyFrom(scanned.proto)
+    proto.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", 1, [batch, 2, 6, 6]))
+    return SpikingModel(proto)
+
+
+def test_short_batches_are_filled_up_and_cut() -> None:
+    model, x = conv_net(), images(7)
+    same(
+        simulate(model, x, timesteps=T, record="spikes"),
+        simulate(fixed(model, 3), x, timesteps=T, record="spikes"),
+    )
+
+
+def test_a_tiny_budget_is_refused() -> None:
+    with pytest.raises(SimulationError, match="more than the budget"):
+        simulate(conv_net(), images(1), memory="1KiB")
+
+
+@pytest.mark.parametrize("memory", ["lots", "-1GiB", "0", "1.2.3G"])
+def test_nonsense_budgets_are_refused(memory: str) -> None:
+    with pytest.raises(SimulationError):
+        simulate(conv_net(), images(1), memory=memory)
+
+
+def test_default_timesteps_are_the_files() -> None:
+    model = conv_net()
+    result = simulate(model, images(2)["image"])
+    assert (result.timesteps, result.stimulus_steps) == (16, 1)
+    assert result.samples == 2
+    assert result.layers == {}
+    assert result.events == 0.0
+
+
+def test_counts_are_the_sums_of_trains() -> None:
+    result = simulate(conv_net(), images(3), timesteps=T, record="spikes")
+    for name in ("encoder", "relu1", "relu2"):
+        layer = result.layers[name]
+        assert layer.spikes is not None
+        np.testing.assert_array_equal(layer.spikes.sum(axis=0), layer.counts)
+        assert layer.spikes.shape[:2] == (T, 3)
+        assert layer.events.sum() >= layer.negative.sum() > 0
+
+
+@pytest.mark.parametrize("timesteps", [0, -3])
+def test_no_timesteps_are_refused(timesteps: int) -> None:
+    with pytest.raises(SimulationError, match="at least one timestep"):
+        simulate(conv_net(), images(1), timesteps=timesteps)
+
+
+def test_misfitting_samples_are_refused() -> None:
+    model = conv_net()
+    with pytest.raises(DataError, match="missing"):
+        check_samples(model, {"picture": images(1)["image"]})
+    with pytest.raises(DataError):
+        check_samples(model, images(1)["image"][:, :1])
+    with pytest.raises(DataError):
+        check_samples(model, np.full((1, 2, 6, 6), np.nan, np.float32))
+
+
+def test_progress_reaches_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    report = lambda done, total: seen.append((done, total))  # noqa: E731
+    simulate(conv_net(), images(5), timesteps=T, memory="24KiB", progress=report)
+    assert seen == [(n, 5) for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("layout", [lambda model: model, to_scan], ids=["folded", "scan"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "reference"])
+def test_streaming_gives_every_prefix(layout, backend: str) -> None:
+    model, x = conv_net(stimulus=2), images(2)
+    simulator = Simulator(layout(model), backend=backend)
+    for _ in range(2):
+        for t in range(1, 5):
+            assert simulator.timestep == t - 1
+            outputs = simulator.step(x)
+            expected = simulate(model, x, timesteps=t, backend=backend).outputs
+            np.testing.assert_array_equal(outputs["label"], expected["label"])
+            np.testing.assert_allclose(  # the reference sums the read-out in another order
+                outputs["probabilities"], expected["probabilities"], atol=1e-6
+            )
+        simulator.reset()
+
+
+def test_streams_may_change_at_every_timestep() -> None:
+    """With S = T a stream of events sums up: its mean is what the net sees."""
+    model = conv_net(stimulus=None)
+    simulator = Simulator(model)
+    first, second = images(1, seed=1)["image"], images(1, seed=2)["image"]
+    changing = [simulator.step(x)["probabilities"] for x in (first, second)]
+    simulator.reset()
+    steady = [simulator.step(x)["probabilities"] for x in (first, first)]
+    np.testing.assert_array_equal(changing[0], steady[0])
+    assert not np.array_equal(changing[1], steady[1])
+
+
+def test_streaming_keeps_its_batch() -> None:
+    simulator = Simulator(conv_net())
+    simulator.step(images(2)["image"])
+    with pytest.raises(SimulationError, match="from 2 to 3"):
+        simulator.step(images(3)["image"])
+    with pytest.raises(SimulationError, match="inputs"):
+        simulator.step({"picture": images(2)["image"]})
