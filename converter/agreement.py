@@ -1,10 +1,11 @@
 """When two sets of outputs are the same.
 
-Numbers: the largest difference is at most 1e-4 of the largest magnitude of that output (folding
-reorders float32 sums; a wrong fold changes the result by its own size). Where a graph has steps in
-it (Floor, Round, comparisons ...), reordering can move a value across a step, so there the root
-mean square of the difference may reach 2 % of that of the output's spread. Labels: integers must be
-equal, unless every floating-point output of the model agrees: then the label was borderline.
+Numbers: the largest difference is at most 1e-4 of the largest magnitude of that output, in half
+precision 3 % (folding reorders sums; a wrong fold changes the result by its own size). Where a
+graph has steps in it (Floor, Round, comparisons ...), reordering can move a value across a step,
+so there the root mean square of the difference may reach 2 % of that of the output's spread.
+Labels: integers must be equal, unless every floating-point output of the model agrees: then the
+label was borderline.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRICT = 1e-4
+STRICT_HALF = 0.03
 STEPPED = 0.02
 
 STEP_OPS = frozenset(
@@ -57,7 +59,8 @@ def _compare(
         return None
     difference, scale = np.abs(a - b)[finite], np.abs(b[finite]).max()
     # Below this, float32 sums of values of size one have no more digits to compare.
-    if difference.max() <= STRICT * max(float(scale), 1e-3):
+    strict = STRICT_HALF if wanted.dtype.itemsize == 2 else STRICT
+    if difference.max() <= strict * max(float(scale), 1e-3):
         return None
     spread = float(np.sqrt(np.mean((b[finite] - b[finite].mean()) ** 2)))
     if stepped and np.sqrt(np.mean(difference**2)) <= STEPPED * max(spread, 1e-3):

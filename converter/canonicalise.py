@@ -22,6 +22,7 @@ from onnx2snn.converter.passes.fold_channel_affine import fold_channel_affine
 from onnx2snn.converter.passes.fold_constants import fold_constants
 from onnx2snn.converter.passes.fold_pad import fold_pad
 from onnx2snn.converter.passes.fold_shapes import fold_shapes
+from onnx2snn.converter.passes.inline_constant_if import inline_constant_if
 from onnx2snn.converter.passes.make_batch_free import make_batch_free
 from onnx2snn.converter.passes.merge_duplicates import merge_duplicates
 from onnx2snn.converter.passes.merge_matmul_add import merge_matmul_add
@@ -43,6 +44,9 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,  # Constant nodes: all others look for constants
     make_batch_free,  # before shapes are settled, else the fixed batch is settled with them
     fold_shapes,
+    fold_constants,  # conditions that were shapes
+    inline_constant_if,
+    fold_shapes,  # in the branches
     remove_no_ops,
     fold_constants,  # what fold_shapes and remove_no_ops left of constant arithmetic
     remove_no_ops,

@@ -80,6 +80,7 @@ def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
     data, name, directory = _load(model, limits)
     proto = _parse(data)
     _raise_if(check_limits(proto, limits))
+    _name_nodes(proto)  # so that findings can name them
     _raise_if(check_content(proto))
     external, findings = load_external_data(
         constant_tensors(proto), directory, limits.max_bytes - len(data)
@@ -156,7 +157,7 @@ def _raise_if(findings: list[Finding]) -> None:
         return
     codes = {finding.code for finding in findings}
     kind: type[ModelError] = InvalidModelError
-    if codes == {"foreign-domain"}:
+    if codes <= {"foreign-domain", "random-operator"}:
         kind = UnsupportedOpError
     elif codes & {"model-too-large"}:
         kind = ModelTooLargeError

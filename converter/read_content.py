@@ -23,6 +23,11 @@ from onnx2snn.ir.findings import Finding
 STANDARD = ("", "ai.onnx")
 KNOWN_DOMAINS = frozenset({*STANDARD, "ai.onnx.ml", "com.microsoft"})
 
+RANDOM_OPS = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"}
+    | {"Bernoulli"}
+)
+
 _FLOATS = frozenset(
     {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16}
     | {onnx.TensorProto.BFLOAT16}
@@ -33,7 +38,7 @@ def check_content(model: onnx.ModelProto) -> list[Finding]:
     """Every problem found on the protobuf itself."""
     return [
         *_check_presence(model),
-        *_check_domains(model),
+        *_check_operators(model),
         *_check_text(model),
         *_check_names(model),
         *_check_dims(model),
@@ -75,19 +80,29 @@ def _check_presence(model: onnx.ModelProto) -> Iterator[Finding]:
         yield _invalid("no-opset", "the model does not say which opset it is written in")
 
 
-def _check_domains(model: onnx.ModelProto) -> Iterator[Finding]:
+def _check_operators(model: onnx.ModelProto) -> Iterator[Finding]:
     local = {(function.domain, function.name) for function in model.functions}
     for node in all_nodes(model):
-        if node.domain in KNOWN_DOMAINS or (node.domain, node.op_type) in local:
+        if (node.domain, node.op_type) in local:
             continue
-        yield Finding(
-            code="foreign-domain",
-            message=f"operators of the domain '{node.domain}' are not known here",
-            severity="error",
-            node=node.name,
-            op=f"{node.domain}::{node.op_type}",
-            remedy="export with standard ONNX operators, or give the operator a function body",
-        )
+        if node.domain in STANDARD and node.op_type in RANDOM_OPS:
+            yield Finding(
+                code="random-operator",
+                message="its result differs from run to run, so there is nothing to compare with",
+                severity="error",
+                node=node.name,
+                op=node.op_type,
+                remedy="export the model in evaluation mode, without sampling",
+            )
+        if node.domain not in KNOWN_DOMAINS:
+            yield Finding(
+                code="foreign-domain",
+                message=f"operators of the domain '{node.domain}' are not known here",
+                severity="error",
+                node=node.name,
+                op=f"{node.domain}::{node.op_type}",
+                remedy="export with standard ONNX operators, or give the operator a function body",
+            )
 
 
 def _check_text(model: onnx.ModelProto) -> Iterator[Finding]:

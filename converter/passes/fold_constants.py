@@ -2,7 +2,7 @@
 
     f(c1, c2, ...)  →  c        evaluated once, by ONNX Runtime
 
-Not folded: random operators, nodes with graphs inside, and results whose size shape inference
+Not folded: nodes with graphs inside, and results whose size shape inference
 cannot bound beforehand or that grow far beyond their inputs (a 100-byte Expand can ask for
 terabytes). Shape of a computed tensor is no constant here: see fold_shapes.
 """
@@ -24,11 +24,6 @@ from onnx2snn.converter.rewiring import (
     redirect,
 )
 from onnx2snn.ir.findings import Change
-
-RANDOM_OPS = frozenset(
-    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"}
-    | {"Bernoulli"}
-)
 
 _FREE_ELEMENTS = 1 << 20  # a result this small is folded whatever it is made from
 _MOST_GROWTH = 4  # above that it may be this many times larger than its inputs together
@@ -52,7 +47,6 @@ def fold_constants(graph: gs.Graph) -> list[Change]:
 def _is_foldable(graph: gs.Graph, node: gs.Node) -> bool:
     return (
         node.domain in STANDARD_DOMAINS
-        and node.op not in RANDOM_OPS
         and not has_subgraph(node)
         and all(tensor.is_empty() or isinstance(tensor, gs.Constant) for tensor in node.inputs)
         and not any(output.is_empty() or is_output(graph, output) for output in node.outputs)

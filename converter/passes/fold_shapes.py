@@ -9,8 +9,8 @@ are a constant. In the target shape of a Reshape, an entry proportional to the b
 (it stands where the data has the same length) or -1; in that of an Expand it becomes 1 where the
 data already has it; Resize drops the axes it leaves alone.
 
-Refuses: values that differ otherwise, results above 2^20 elements, random operators, graphs in
-nodes. Needs inputs whose shapes are fixed but for the batch.
+Refuses: values that differ otherwise, results above 2^20 elements, graphs in nodes. Needs inputs
+whose shapes are fixed but for the batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.execution import Execution, ExecutionError
-from onnx2snn.converter.passes.fold_constants import RANDOM_OPS
 from onnx2snn.converter.rewiring import (
     Names,
     constant_operand,
@@ -64,7 +63,7 @@ def _shape_arithmetic(graph: gs.Graph) -> dict[str, gs.Tensor]:
     """Tensors that depend on the inputs only through Shape and Size."""
     derived: dict[str, gs.Tensor] = {}
     for node in graph.nodes:
-        if has_subgraph(node) or node.op in RANDOM_OPS or not node.inputs:
+        if has_subgraph(node) or not node.inputs:
             continue
         if is_op(node, "Shape", "Size") or all(
             tensor.is_empty() or isinstance(tensor, gs.Constant) or tensor.name in derived

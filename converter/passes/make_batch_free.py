@@ -1,7 +1,8 @@
 """A fixed batch becomes the symbolic batch N.
 
-    input [1, 3, 240, 320]          →  input [N, 3, 240, 320]
-    Reshape(x, [1, -1]) of a batch  →  Reshape(x, [0, -1])
+    input [1, 3, 240, 320]             →  input [N, 3, 240, 320]
+    Reshape(x, [1, -1]) of a batch     →  Reshape(x, [0, -1])
+    Concat(c, x) along another axis    →  Concat(Expand(c, Shape(x)[0:1]...), x)
 
 Proved by running: a batch of two must give what two batches of one give, stacked, and the freed
 graph must run at the old batch size. If it does not even with the shape constants repaired, the
@@ -19,6 +20,8 @@ from onnx2snn.converter.batching import is_batch_free
 from onnx2snn.converter.rewiring import (
     Names,
     constant_operand,
+    drop_dead,
+    insert_before,
     is_op,
     operand,
     replace_operand,
@@ -101,6 +104,12 @@ def _repairs(graph: gs.Graph, batch: int) -> list[Repair]:
             target = _freed_target(node, batch)
             if target is not None:
                 repairs.append(_retarget(node, target))
+        if is_op(node, "Concat") and node.attrs["axis"] != 0:
+            repairs += [
+                _repeat(graph, node, index, data)
+                for index in range(len(node.inputs))
+                if (data := _joined_with_samples(node, index, batch)) is not None
+            ]
     for tensor, shape in free:
         tensor.shape = shape
     return repairs
@@ -129,5 +138,47 @@ def _retarget(node: gs.Node, target: list[int]) -> Repair:
         set_constant(node, 1, np.array(target, np.int64), names, "shape")
         change = Change(node=node.name, op=node.op, became=f"{node.op} to {target}")
         return change, lambda: replace_operand(node, 1, old)
+
+    return repair
+
+
+def _joined_with_samples(node: gs.Node, index: int, batch: int) -> gs.Variable | None:
+    """What the constant at this place is joined with, if that is a batch of samples."""
+    constant = node.inputs[index]
+    if not isinstance(constant, gs.Constant) or not constant.shape or constant.shape[0] != 1:
+        return None
+    for other in node.inputs:
+        dims = static_dims(other)
+        if not isinstance(other, gs.Constant) and dims and dims[0] == batch:
+            return other
+    return None
+
+
+def _repeat(graph: gs.Graph, node: gs.Node, index: int, data: gs.Variable) -> Repair:
+    """Repeat a constant, such as the class token of a transformer, for each sample."""
+
+    def repair(names: Names) -> tuple[Change, Undo]:
+        constant = node.inputs[index]
+        stem = f"{node.name}.repeat"
+        length, target, repeated = (
+            gs.Variable(names.fresh(f"{stem}.{part}"), dtype)
+            for part, dtype in (("batch", np.int64), ("shape", np.int64), ("out", constant.dtype))
+        )
+        rest = gs.Constant(names.fresh(f"{stem}.rest"), np.array(constant.shape[1:], np.int64))
+        new = [
+            gs.Node(
+                "Shape", names.fresh(f"{stem}.Shape"), {"start": 0, "end": 1}, [data], [length]
+            ),
+            gs.Node("Concat", names.fresh(f"{stem}.Concat"), {"axis": 0}, [length, rest], [target]),
+            gs.Node("Expand", names.fresh(stem), {}, [constant, target], [repeated]),
+        ]
+        insert_before(graph, node, *new)
+        node.inputs[index] = repeated
+
+        def restore() -> None:
+            node.inputs[index] = constant
+            drop_dead(graph)
+
+        return Change(node=node.name, op="Concat", became="repeats a constant per sample"), restore
 
     return repair

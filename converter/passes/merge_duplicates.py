@@ -4,8 +4,8 @@
 
 Weights and shapes are compared by tensor, small constants (up to 64 elements) by value.
 
-Refuses: activations and weighted sums (each is a layer with a name of its own), random operators,
-nodes with graphs inside, and nodes that compute a graph output.
+Refuses: activations and weighted sums (each is a layer with a name of its own), nodes with graphs
+inside, and nodes that compute a graph output.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Hashable
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.passes.fold_constants import RANDOM_OPS
 from onnx2snn.converter.rewiring import drop_dead, has_subgraph, is_op, is_output, redirect
 from onnx2snn.ir.findings import Change
 
@@ -33,7 +32,7 @@ def merge_duplicates(graph: gs.Graph) -> list[Change]:
     first_of: dict[Hashable, gs.Node] = {}
     changes = []
     for node in list(graph.nodes):
-        if not is_op(node, *_STRUCTURAL) or has_subgraph(node) or node.op in RANDOM_OPS:
+        if not is_op(node, *_STRUCTURAL) or has_subgraph(node):
             continue
         first = first_of.setdefault(_key(node), node)
         if first is node or any(is_output(graph, output) for output in node.outputs):

@@ -235,6 +235,13 @@ def test_foreign_operators_are_all_named() -> None:
     ]
 
 
+def test_random_operators_are_refused() -> None:
+    model = build("n (float[N,4] x) => (float[N,4] y) { r = RandomNormalLike (x) y = Add (x, r) }")
+    with pytest.raises(UnsupportedOpError, match="run to run") as caught:
+        read_model(model)
+    assert [finding.node for finding in caught.value.findings] == ["RandomNormalLike_0"]
+
+
 def test_all_problems_come_in_one_error() -> None:
     model = build(MLP)
     model.graph.node[0].domain = "com.acme"

@@ -56,20 +56,6 @@ def test_a_small_file_cannot_ask_for_terabytes() -> None:
     assert result.ops == ["Expand", "GatherND", "Add"]
 
 
-def test_random_numbers_are_not_frozen() -> None:
-    result = rewrite(
-        """
-        net (float[N,4] x) => (float[N,4] y)
-        {
-            [noise] r = RandomNormal <shape = [4]> ()
-            [use] y = Add (x, r)
-        }
-        """,
-        fold_constants,
-    )
-    assert result.changes == []
-
-
 def test_a_constant_graph_output_keeps_its_node() -> None:
     result = rewrite(
         """

@@ -35,6 +35,34 @@ def test_dynamic_batch_that_is_fixed_inside_is_repaired() -> None:
     assert not is_batch_free(result.before)
 
 
+CLASS_TOKEN = """
+net (float[1,3,4] x) => (float[1,4,4] y) <float[1,1,4] token, float[1,4,4] position>
+{
+    [join] j = Concat <axis = 1> (token, x)
+    [add] y = Add (j, position)
+}
+"""
+
+
+def test_a_constant_joined_with_samples_is_repeated() -> None:
+    result = rewrite(CLASS_TOKEN, make_batch_free)
+    assert result.ops == ["Shape", "Concat", "Expand", "Concat", "Add"]
+    assert is_batch_free(result.after)
+    assert result.again == []
+    assert result.difference(batch=1) == 0.0  # copies
+
+
+def test_what_does_not_help_is_undone() -> None:
+    mixing = CLASS_TOKEN.replace("=> (float[1,4,4] y)", "=> (float[1,4] y)").replace(
+        "[add] y = Add (j, position)", "[sum] y = ReduceSum <keepdims = 0> (j, axes)"
+    )
+    result = rewrite(
+        mixing.replace("float[1,4,4] position", "int64[1] axes = {0}"), make_batch_free
+    )
+    assert result.changes == []
+    assert result.ops == ["Concat", "ReduceSum"]
+
+
 def test_samples_that_mix_leave_the_model_as_it_was() -> None:
     result = rewrite(
         """
