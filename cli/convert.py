@@ -29,65 +29,72 @@ if TYPE_CHECKING:
 
 _MANY = "Many models"
 
+Models = Annotated[
+    list[str], typer.Argument(metavar="MODEL|DIR|GLOB", help="ONNX files, folders or patterns.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|DIR",
+        help="Where to write; MODEL.snn.onnx beside each model if not given.",
+    ),
+]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", metavar="DATA", help=DATA_HELP + ".")
+]
+PresetName = Annotated[
+    str, typer.Option("--preset", metavar="P", help="A line of 'onnx2snn presets'.")
+]
+Stimulus = Annotated[
+    str | None,
+    typer.Option("--stimulus", metavar="S", help="Timesteps the input is shown; 'all': S = T."),
+]
+MaxLoss = Annotated[
+    str | None,
+    typer.Option(
+        "--max-loss",
+        metavar="LOSS",
+        help="Find the smallest T within this loss on the calibration data: 0.5% or 0.005.",
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse models with operators that would not spike.")
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=0,
+        rich_help_panel=_MANY,
+        help="Worker processes; 0: one per two cores.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        rich_help_panel=_MANY,
+        help="Skip outputs made from the same model with the same options.",
+    ),
+]
+
 
 def convert(
-    models: Annotated[
-        list[str],
-        typer.Argument(metavar="MODEL...|DIR|GLOB", help="ONNX files, folders or patterns."),
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE|DIR",
-            help="Where to write; MODEL.snn.onnx beside each model if not given.",
-        ),
-    ] = None,
-    calibration: Annotated[
-        Path | None, typer.Option("--calibration", metavar="DATA", help=DATA_HELP + ".")
-    ] = None,
-    preset: Annotated[
-        str, typer.Option("--preset", metavar="P", help="A line of 'onnx2snn presets'.")
-    ] = "graded",
+    models: Models,
+    output: Output = None,
+    calibration: Calibration = None,
+    preset: PresetName = "graded",
     timesteps: Timesteps = None,
-    stimulus: Annotated[
-        str | None,
-        typer.Option(
-            "--stimulus", metavar="S", help="Timesteps the input is shown; 'all' means S = T."
-        ),
-    ] = None,
-    max_loss: Annotated[
-        str | None,
-        typer.Option(
-            "--max-loss",
-            metavar="LOSS",
-            help="Find the smallest T within this loss on the calibration data: 0.5% or 0.005.",
-        ),
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse models with operators that would not spike.")
-    ] = False,
+    stimulus: Stimulus = None,
+    max_loss: MaxLoss = None,
+    strict: Strict = False,
     report: Report = None,
     as_json: AsJson = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs",
-            metavar="N",
-            min=0,
-            rich_help_panel=_MANY,
-            help="Worker processes; 0: one per two cores.",
-        ),
-    ] = 0,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            rich_help_panel=_MANY,
-            help="Skip outputs made from the same model with the same options.",
-        ),
-    ] = False,
+    jobs: Jobs = 0,
+    resume: Resume = False,
     size: Size = None,
     mean: Mean = "0",
     std: Std = "1",

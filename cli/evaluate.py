@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onnx2snn.cli.options import (
-    DATA_HELP,
     AsJson,
     Backend,
+    Data,
     Layout,
     Mean,
     Memory,
     Report,
     Scale,
     Size,
+    SpikingFile,
     Std,
     Threads,
     image_options,
@@ -29,18 +30,21 @@ if TYPE_CHECKING:
     from onnx2snn.runtime.results import Evaluation
 
 
+CurvePoints = Annotated[
+    str | None,
+    typer.Option(
+        "--timesteps",
+        metavar="1,2,4,8",
+        help="Points of the curve; powers of two up to the network's T if not given.",
+    ),
+]
+
+
 def evaluate(
-    snn: Annotated[Path, typer.Argument(metavar="SNN", help="A .snn.onnx file.")],
+    snn: SpikingFile,
     ann: Annotated[Path, typer.Option("--ann", metavar="MODEL", help="The ANN it was made from.")],
-    data: Annotated[Path, typer.Option("--data", metavar="DATA", help=DATA_HELP + ".")],
-    timesteps: Annotated[
-        str | None,
-        typer.Option(
-            "--timesteps",
-            metavar="1,2,4,8",
-            help="Points of the curve; powers of two up to the network's T if not given.",
-        ),
-    ] = None,
+    data: Data,
+    timesteps: CurvePoints = None,
     backend: Backend = "onnxruntime",
     memory: Memory = "2GiB",
     threads: Threads = 0,
@@ -94,10 +98,10 @@ def powers_of_two(most: int) -> tuple[int, ...]:
 
 
 def _warn_of_other_ann(ann: Path) -> None:
-    from onnx2snn.cli.output import cell, notes
+    from onnx2snn.cli.output import notes, tell
 
     told = f"warning: {ann} is not the file that the spiking network was made from"
-    notes().print(cell(told, "yellow"), soft_wrap=True)
+    tell(notes(), told, "yellow")
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from onnx2snn.cli.options import AsJson
+from onnx2snn.cli.options import AsJson, SpikingFile
 
 if TYPE_CHECKING:
     from onnx2snn.ir.model import NeuronLayer, SpikingModel
 
 
 def inspect(
-    snn: Annotated[Path, typer.Argument(metavar="SNN", help="A .snn.onnx file.")],
+    snn: SpikingFile,
     as_json: AsJson = False,
 ) -> None:
     """Show a spiking network: provenance, neurons, thresholds, timesteps, analog operators."""

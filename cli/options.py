@@ -25,6 +25,8 @@ class LayoutChoice(StrEnum):
     NHWC = "nhwc"
 
 
+SpikingFile = Annotated[Path, typer.Argument(metavar="SNN", help="A .snn.onnx file.")]
+Data = Annotated[Path, typer.Option("--data", metavar="DATA", help=DATA_HELP + ".")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
 Report = Annotated[
     Path | None,

@@ -98,19 +98,24 @@ def facts(pairs: Sequence[tuple[str, object]]) -> Table:
     return drawn
 
 
+def tell(console: Console, text: object, style: str = "") -> None:
+    """Write a text: wrapped at words on a terminal, line for line into a file or pipe."""
+    console.print(cell(text, style), soft_wrap=not console.is_terminal)
+
+
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Write one line per finding."""
     for finding in findings:
         line = Text(f"{finding.severity}: ", style=_SEVERITY_STYLES[finding.severity])
         line.append_text(cell(f"{finding} [{finding.code}]", "default"))
-        console.print(line)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def print_failure(failure: Failure, *, as_json: bool) -> None:
     """Write an error: its text to stderr and, under ``--json``, an object to stdout."""
     if as_json:
         print_json({"error": failure.model_dump(mode="json")})
-    notes().print(cell(failure, "red"), soft_wrap=True)
+    tell(notes(), failure, "red")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def presets(as_json: AsJson = False) -> None:
             "T" if preset.stimulus is None else preset.stimulus,
             preset.alphabet,
             preset.digits,
-            preset.levels,
+            preset.grid_levels,
             preset.threshold_rule,
             preset.pooling,
         )

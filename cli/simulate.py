@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from onnx2snn.cli.options import (
-    DATA_HELP,
     AsJson,
     Backend,
+    Data,
     Layout,
     Mean,
     Memory,
     Scale,
     Size,
+    SpikingFile,
     Std,
     Threads,
     Timesteps,
@@ -38,8 +39,8 @@ class Record(StrEnum):
 
 
 def simulate(
-    snn: Annotated[Path, typer.Argument(metavar="SNN", help="A .snn.onnx file.")],
-    data: Annotated[Path, typer.Option("--data", metavar="DATA", help=DATA_HELP + ".")],
+    snn: SpikingFile,
+    data: Data,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT.npz", dir_okay=False, help="The result.")
     ],

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from onnx2snn.cli.conversion_job import Outcome
-from onnx2snn.cli.output import cell, facts, print_findings, table
+from onnx2snn.cli.output import cell, facts, print_findings, table, tell
 from onnx2snn.ir.manifest import Fate, Manifest
 from onnx2snn.runtime.numerals import count, percent, seconds, size
 from onnx2snn.runtime.report import alphabet_words, calibration_words
@@ -86,7 +86,7 @@ def print_batch(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print()
     for outcome in outcomes:
         if outcome.error is not None:
-            console.print(cell(f"{outcome.model}: {outcome.error}", "red"), soft_wrap=True)
+            tell(console, f"{outcome.model}: {outcome.error}", "red")
     console.print(cell(counts_in_words(outcomes), "bold"))
 
 

@@ -92,6 +92,16 @@ def load_image_folder(
             f"{max_bytes / 2**30:.1f} GiB",
             remedy="hand in fewer images",
         )
+    samples = _read_all(files, plan, progress)
+    samples = (samples * np.float32(plan.scale) - plan.mean) / plan.std
+    if plan.layout == "nchw":
+        samples = np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
+    return samples, labels
+
+
+def _read_all(
+    files: Sequence[Path], plan: _Plan, progress: Callable[[int, int], None] | None
+) -> Array:
     samples = np.empty((len(files), plan.height, plan.width, plan.channels), np.float32)
     problems: list[Finding] = []
     for index, file in enumerate(files):
@@ -110,10 +120,7 @@ def load_image_folder(
             remedy="replace or remove these files",
             findings=problems[:_MOST_NAMED],
         )
-    samples = (samples * np.float32(plan.scale) - plan.mean) / plan.std
-    if plan.layout == "nchw":
-        samples = np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
-    return samples, labels
+    return samples
 
 
 def _plan(spec: InputSpec, options: ImageOptions) -> _Plan:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from onnx2snn.ir.manifest import Fate, Manifest, NodeFate
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.numerals import count, figure, joules, percent
+from onnx2snn.runtime.numerals import amount, count, figure, joules, percent
 from onnx2snn.runtime.report_figures import (
     curve_plots,
     events_map,
@@ -92,7 +92,10 @@ def _tiles(manifest: Manifest, evaluation: Evaluation | None) -> list[Mapping[st
         tiles.append((figure(last.relative_error, 3), f"relative error at T = {last.timesteps}"))
     tiles.append((figure(last.events_per_neuron, 3), "events per neuron and sample"))
     silent = evaluation.silent_at
-    tiles.append(("no" if silent is None else f"t = {silent}", "silent from"))
+    if silent is None:
+        tiles.append(("not silent", f"at T = {evaluation.timesteps}: events still occur"))
+    else:
+        tiles.append((f"t = {silent}", "silent from"))
     if evaluation.energy:
         first = evaluation.energy[0]
         told = f"estimated per sample ({first.name}); ANN {joules(first.ann)}"
@@ -115,7 +118,7 @@ def _facts(manifest: Manifest, evaluation: Evaluation | None) -> list[tuple[str,
         facts.append(
             (
                 "Events",
-                f"{figure(last.events_per_sample)} per sample in {count(evaluation.neurons)} "
+                f"{amount(last.events_per_sample)} per sample in {count(evaluation.neurons)} "
                 f"neurons by T = {last.timesteps}",
             )
         )

@@ -35,7 +35,7 @@ def heat_map(
         parts.append(_name(names[index], full, left, y + 13))
         for step, value in enumerate(values):
             told = element("title", f"{full}, t = {step + 1}: {value:.4g} {unit}")
-            ink = math.sqrt(value / greatest) if value > 0 else 0.04
+            ink = 0.1 + 0.9 * math.sqrt(value / greatest) if value > 0 else 0.04
             parts.append(
                 element(
                     "rect",
