@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_serializer
 
 from onnx2snn.cli.failure import Failure, describe_failure
 from onnx2snn.cli.targets import Target
@@ -86,6 +86,11 @@ class Outcome(BaseModel):
     manifest: Manifest | None = None
     report: ConversionReport | None = None
     error: Failure | None = None
+
+    @field_serializer("report")
+    def _without_manifest(self, report: ConversionReport | None) -> dict[str, Any] | None:
+        """Say the manifest once."""
+        return None if report is None else report.model_dump(mode="json", exclude={"manifest"})
 
 
 def run_conversion(

@@ -28,10 +28,23 @@ class LayoutChoice(StrEnum):
 SpikingFile = Annotated[Path, typer.Argument(metavar="SNN", help="A .snn.onnx file.")]
 Data = Annotated[Path, typer.Option("--data", metavar="DATA", help=DATA_HELP + ".")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
+
+
+def _html_only(path: Path | None) -> Path | None:
+    """Refuse a report that its own JSON file would overwrite."""
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"'{path}' does not end in .html")
+    return path
+
+
 Report = Annotated[
     Path | None,
     typer.Option(
-        "--report", metavar="FILE.html", dir_okay=False, help="Also write a report (and FILE.json)."
+        "--report",
+        metavar="FILE.html",
+        dir_okay=False,
+        callback=_html_only,
+        help="Also write a report (and FILE.json).",
     ),
 ]
 Timesteps = Annotated[

@@ -67,8 +67,8 @@ def write_report(
 
 
 def _plain(model: BaseModel | None) -> Any:
-    """Return JSON values; NaN and infinity become null."""
-    return None if model is None else json.loads(model.model_dump_json())
+    """Return JSON values, with the manifest left to its own place; NaN becomes null."""
+    return None if model is None else json.loads(model.model_dump_json(exclude={"manifest"}))
 
 
 def _tiles(manifest: Manifest, evaluation: Evaluation | None) -> list[Mapping[str, str]]:

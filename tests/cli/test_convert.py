@@ -76,6 +76,7 @@ def test_report(run, ann: Path, data: Path, tmp_path: Path) -> None:
         ("--max-loss", "0.5%"),  # without calibration data
         ("--calibration", "none-such.npz"),
         ("--size", "big"),
+        ("--report", "r.json"),
         ("--unknown",),
     ],
 )
