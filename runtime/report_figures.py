@@ -20,6 +20,8 @@ from onnx2snn.runtime.plots import (
 )
 from onnx2snn.runtime.results import CurvePoint, Evaluation
 
+_MOST_COLUMNS = 64
+
 
 @dataclass(frozen=True)
 class CurvePlot:
@@ -78,14 +80,29 @@ def _percent(share: float) -> str:
 
 
 def events_map(evaluation: Evaluation) -> Markup | None:
-    """Return events per neuron by layer and timestep, and over all layers."""
-    rows = [(layer.name, layer.events_by_timestep) for layer in evaluation.layers]
-    if not rows or not rows[0][1]:
+    """Return events per neuron and timestep, by layer and over all layers.
+
+    Where there are many timesteps a column shows the mean of several.
+    """
+    if not evaluation.layers or not evaluation.layers[0].events_by_timestep:
         return None
     neurons = np.array([layer.neurons for layer in evaluation.layers], np.float64)
-    totals = neurons @ np.array([values for _, values in rows]) / max(neurons.sum(), 1.0)
+    table = np.array([layer.events_by_timestep for layer in evaluation.layers])
+    steps = table.shape[1]
+    width = math.ceil(steps / _MOST_COLUMNS)
+    starts = range(0, steps, width)
+    means = np.stack([table[:, start : start + width].mean(axis=1) for start in starts], axis=1)
+    totals = neurons @ means / max(neurons.sum(), 1.0)
+    columns = [
+        str(start + 1) if width == 1 else f"{start + 1}–{min(start + width, steps)}"
+        for start in starts
+    ]
+    rows = [
+        (layer.name, [float(value) for value in values])
+        for layer, values in zip(evaluation.layers, means, strict=True)
+    ]
     told = "Events by layer and timestep"
-    return heat_map(told, rows, [float(total) for total in totals], "events per neuron")
+    return heat_map(told, columns, rows, [float(total) for total in totals], "events per neuron")
 
 
 def greatest_cell(evaluation: Evaluation) -> float:

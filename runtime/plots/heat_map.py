@@ -15,41 +15,45 @@ _MOST_CHARACTERS = 34
 
 
 def heat_map(
-    title: str, rows: Sequence[tuple[str, Sequence[float]]], totals: Sequence[float], unit: str
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[float]]],
+    totals: Sequence[float],
+    unit: str,
 ) -> Markup:
-    """Draw one cell per layer and timestep; ink grows with the square root of the value.
+    """Draw one cell per layer and column; ink grows with the square root of the value.
 
     Args:
         title: read out by screen readers.
-        rows: name and values of each layer, one value per timestep.
-        totals: one value per timestep, drawn as bars.
+        columns: the timestep, or the timesteps, of each column.
+        rows: name of each layer and its values, one per column.
+        totals: one value per column, drawn as bars.
         unit: what is counted.
     """
     names = [shorten(name, _MOST_CHARACTERS) for name, _ in rows]
     left = 12 + CHARACTER * max(len(name) for name in [*names, "all layers"])
-    cell = (_WIDTH - left - 8) / len(totals)
+    cell = (_WIDTH - left - 8) / len(columns)
     greatest = max(max(values) for _, values in rows) or 1.0
-    parts = _bars(totals, left, cell, unit)
+    parts = _bars(columns, totals, left, cell, unit)
     for index, (full, values) in enumerate(rows):
         y = _BARS + _GAP + index * _ROW
         parts.append(_name(names[index], full, left, y + 13))
         for step, value in enumerate(values):
-            told = element("title", f"{full}, t = {step + 1}: {value:.4g} {unit}")
-            ink = 0.1 + 0.9 * math.sqrt(value / greatest) if value > 0 else 0.04
+            told = element("title", f"{full}, t = {columns[step]}: {value:.4g} {unit}")
             parts.append(
                 element(
                     "rect",
                     told,
                     x=left + step * cell,
                     y=y,
-                    width=max(cell - 1, 0.5),
+                    width=cell - 1,
                     height=_ROW - 1,
                     class_="heat",
-                    fill_opacity=ink,
+                    fill_opacity=0.1 + 0.9 * math.sqrt(value / greatest) if value > 0 else 0.04,
                 )
             )
     bottom = _BARS + _GAP + len(rows) * _ROW
-    parts += _time_axis(left, bottom, len(totals), cell)
+    parts += _time_axis(columns, left, bottom, cell)
     return picture(_WIDTH, bottom + _FOOT, title, parts)
 
 
@@ -58,7 +62,9 @@ def _name(shown: str, full: str, left: float, y: float) -> Markup:
     return element("text", told, shown, x=left - 8, y=y, text_anchor="end", class_="name")
 
 
-def _bars(totals: Sequence[float], left: float, cell: float, unit: str) -> list[Markup]:
+def _bars(
+    columns: Sequence[str], totals: Sequence[float], left: float, cell: float, unit: str
+) -> list[Markup]:
     greatest = max(totals) or 1.0
     parts = [
         _name("all layers", "all layers", left, _BARS),
@@ -66,7 +72,7 @@ def _bars(totals: Sequence[float], left: float, cell: float, unit: str) -> list[
     ]
     for step, value in enumerate(totals):
         height = (_BARS - 18) * value / greatest
-        told = element("title", f"all layers, t = {step + 1}: {value:.4g} {unit}")
+        told = element("title", f"all layers, t = {columns[step]}: {value:.4g} {unit}")
         x = left + step * cell
         parts.append(
             element(
@@ -74,7 +80,7 @@ def _bars(totals: Sequence[float], left: float, cell: float, unit: str) -> list[
                 told,
                 x=x,
                 y=_BARS - height,
-                width=max(cell - 1, 0.5),
+                width=cell - 1,
                 height=height,
                 class_="bar",
             )
@@ -87,16 +93,17 @@ def _bars(totals: Sequence[float], left: float, cell: float, unit: str) -> list[
     return parts
 
 
-def _time_axis(left: float, bottom: float, steps: int, cell: float) -> list[Markup]:
-    every = max(1, math.ceil(20 / cell))
+def _time_axis(columns: Sequence[str], left: float, bottom: float, cell: float) -> list[Markup]:
+    widest = max(len(column) for column in columns)
+    every = max(1, math.ceil((CHARACTER * widest + 6) / cell))
     parts = []
-    for step in range(1, steps + 1):
-        if step == 1 or step % every == 0:
-            x = left + (step - 0.5) * cell
+    for index, column in enumerate(columns):
+        if index == 0 or (index + 1) % every == 0:
+            x = left + (index + 0.5) * cell
             parts.append(
-                element("text", str(step), x=x, y=bottom + 14, text_anchor="middle", class_="tick")
+                element("text", column, x=x, y=bottom + 14, text_anchor="middle", class_="tick")
             )
-    x = left + steps * cell / 2
+    x = left + len(columns) * cell / 2
     parts.append(
         element("text", "timestep t", x=x, y=bottom + 31, text_anchor="middle", class_="tick")
     )
