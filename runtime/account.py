@@ -115,9 +115,9 @@ def _arrivals(
     inputs = _shapes(model, fan_out.currents, first)
     arrivals = {}
     events: dict[str, Array] = {}
-    for t in points:
+    for k, t in enumerate(points, start=1):
         events = {
-            stream: np.asarray(layer.maps[:t].sum(axis=0), dtype=np.float32)
+            stream: np.asarray(layer.maps[:k].sum(axis=0), dtype=np.float32)
             for stream, layer in activity.items()
         }
         arrivals[t] = fan_out.synaptic_operations(events, inputs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnx2snn.ir.derive.record import Source
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.types import Array
 from onnx2snn.runtime.trace import LayerTrace
 
 
@@ -18,13 +19,15 @@ class LayerActivity:
     """Events of one layer, summed over samples.
 
     Attributes:
-        maps: events per timestep and unit, float64 [T, B, *F].
+        maps: events per segment and unit, float32 [K, B, *F].
+        by_timestep: events of every timestep, float64 [T].
         negative: negative events.
         at_bound: neurons whose count ended at its upper bound.
         units: units seen: neurons times samples.
     """
 
-    maps: NDArray[np.float64]
+    maps: Array
+    by_timestep: NDArray[np.float64]
     negative: float
     at_bound: int
     units: int
@@ -32,15 +35,11 @@ class LayerActivity:
     def __add__(self, other: LayerActivity) -> LayerActivity:
         return LayerActivity(
             maps=self.maps + other.maps,
+            by_timestep=self.by_timestep + other.by_timestep,
             negative=self.negative + other.negative,
             at_bound=self.at_bound + other.at_bound,
             units=self.units + other.units,
         )
-
-    @property
-    def by_timestep(self) -> NDArray[np.float64]:
-        """Return the events of every timestep, [T]."""
-        return np.asarray(self.maps.reshape(len(self.maps), -1).sum(axis=1))
 
 
 Activity = Mapping[str, LayerActivity]
@@ -59,13 +58,14 @@ def measure_activity(
     """
     measured = {}
     for stream, layer in layers.items():
-        maps = layer.events.astype(np.float64)
+        maps = layer.maps
         if batch is not None and maps.shape[1] < batch:
             missing = (0, batch - maps.shape[1])
             maps = np.pad(maps, [(0, 0), missing, *[(0, 0)] * (maps.ndim - 2)])
         bound = bounds.get(stream, np.inf)
         measured[stream] = LayerActivity(
             maps=maps,
+            by_timestep=layer.events.sum(axis=1, dtype=np.float64),
             negative=float(layer.negative.sum(dtype=np.float64)),
             at_bound=int(np.sum(np.rint(layer.count) >= bound)),
             units=layer.count.size,

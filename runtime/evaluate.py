@@ -36,7 +36,7 @@ from onnx2snn.runtime.spiking_run import Progress, RunOptions, model_batch, run_
 from onnx2snn.runtime.trace import Trace
 
 TIMESTEPS = (1, 2, 4, 8, 16, 32, 64)
-CORRELATION_SAMPLES = 32
+CORRELATION_SAMPLES = 8
 
 _Item = TypeVar("_Item")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx2snn.ir.derive.record import record, sources
+from onnx2snn.ir.derive.record import SEGMENTS, record, segments, sources
 from onnx2snn.ir.derive.running import to_running
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
@@ -46,8 +46,9 @@ class FoldedRun:
             streams=recording == "spikes",
         )
         self._body = backend.load(body, threads=threads)
-        self._head = running.head and backend.load(running.head, threads=threads)
-        self._head_inputs = {i.name for i in running.head.graph.input} if running.head else set()
+        self._head = None if running.head is None else backend.load(running.head, threads=threads)
+        head_inputs = [] if running.head is None else running.head.graph.input
+        self._head_inputs = tuple(item.name for item in head_inputs)
         self._values = running.values
         self._outputs = model.outputs
 
@@ -56,7 +57,10 @@ class FoldedRun:
     ) -> Trace:
         """Run T timesteps and return the outputs after each timestep of ``at``."""
         clock = np.asarray(timesteps, dtype=np.int64)
-        results = self._body.run({**feeds, self._timesteps_input: clock})
+        inputs = {**feeds, self._timesteps_input: clock}
+        if self._recorded:
+            inputs[SEGMENTS] = segments(timesteps, at)
+        results = self._body.run(inputs)
         steps = {
             name: np.split(results[name], timesteps) for name in self._values
         }  # each T arrays [N, *F]
@@ -66,6 +70,7 @@ class FoldedRun:
         }
         layers = {
             source.stream: LayerTrace(
+                maps=np.asarray(results[source.maps], dtype=np.float32),
                 events=np.asarray(results[source.events], dtype=np.float32),
                 negative=np.asarray(results[source.negative], dtype=np.float32),
                 count=np.asarray(results[source.count], dtype=np.float32),

@@ -70,7 +70,7 @@ class LayerRow(Result):
         threshold_max: greatest quantum of the layer.
         threshold_mean: mean quantum.
         correlation: Pearson correlation of the decoded values after T timesteps with the quantised
-            ANN's activations of the same layer (first chunk of samples); None if either is constant
+            ANN's activations of the same layer (the first few samples); None if either is constant
             or if the layer's emissions have no quantum.
         at_bound: share of neurons whose count ended at its upper bound: n_max, or T for binary
             neurons; 0 for max-pools.

@@ -111,7 +111,7 @@ def simulate(
 
 def _join(source: Source, model: SpikingModel, traces: list[LayerTrace]) -> LayerRecord:
     """Return the record of one layer over all chunks."""
-    events = [trace.events.reshape(len(trace.events), -1).sum(1, dtype=float) for trace in traces]
+    events = [trace.events.sum(1, dtype=float) for trace in traces]
     negative = [trace.negative.sum(1, dtype=float) for trace in traces]
     counts: NDArray[np.generic] = np.concatenate([trace.count for trace in traces])
     trains = [trace.spikes for trace in traces if trace.spikes is not None]

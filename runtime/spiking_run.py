@@ -114,6 +114,7 @@ def _first(trace: Trace, samples: int) -> Trace:
     }
     layers = {
         name: LayerTrace(
+            maps=layer.maps[:, :samples],
             events=layer.events[:, :samples],
             negative=layer.negative[:, :samples],
             count=layer.count[:samples],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx2snn.ir.derive.record import Source, record, sources
 from onnx2snn.ir.derive.step import initial_states, to_step
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
+from onnx2snn.ir.types import Array
 from onnx2snn.runtime.backends import Backend
 from onnx2snn.runtime.trace import LayerTrace, Recording, Trace
 
@@ -53,29 +55,46 @@ class SteppedRun:
         """Run T timesteps and return the outputs after each timestep of ``at``."""
         states: Tensors = dict(initial_states(self._model, self._step, feeds))
         outputs = {}
-        recorded: list[Tensors] = []
+        kept = {source.stream: _Record() for source in self._recorded}
         for t in range(1, timesteps + 1):
             clock = np.asarray(t, dtype=np.int64)
             results = self._loaded.run({**feeds, self._step.clock: clock, **states})
             states = {state.input: results[state.output] for state in self._step.states}
             if t in at:
                 outputs[t] = {name: results[name] for name in self._model.outputs}
-            kept = (name for s in self._recorded for name in (*s.outputs, s.stream))
-            recorded.append({name: results[name] for name in kept if name in results})
-        layers = {source.stream: _join(source, recorded) for source in self._recorded}
-        return Trace(outputs, layers)
+            for source in self._recorded:
+                kept[source.stream].add(source, results, bisect_left(at, t))
+        return Trace(outputs, {stream: record.trace() for stream, record in kept.items()})
 
 
-def _join(source: Source, steps: Sequence[Tensors]) -> LayerTrace:
-    """Return the trace of one layer from its records of single timesteps."""
+class _Record:
+    """The records of one layer, growing by one timestep at a time."""
 
-    def joined(name: str) -> NDArray[np.float32]:
-        return np.concatenate([np.asarray(step[name], dtype=np.float32) for step in steps])
+    def __init__(self) -> None:
+        self._maps: list[Array] = []
+        self._events: list[Array] = []
+        self._negative: list[Array] = []
+        self._count: Array = np.zeros((), dtype=np.float32)
+        self._spikes: list[Array] = []
 
-    count = np.zeros_like(steps[0][source.count], dtype=np.float32)
-    for step in steps:
-        count = count + np.asarray(step[source.count], dtype=np.float32)
-    spikes = None
-    if source.stream in steps[0]:
-        spikes = np.stack([np.asarray(step[source.stream], dtype=np.float32) for step in steps])
-    return LayerTrace(joined(source.events), joined(source.negative), count, spikes)
+    def add(self, source: Source, results: Tensors, segment: int) -> None:
+        """Add the outputs of a timestep that lies in the given segment."""
+        step = {name: np.asarray(results[name], dtype=np.float32) for name in source.outputs}
+        while len(self._maps) <= segment:
+            self._maps.append(np.zeros_like(step[source.maps]))
+        self._maps[segment] += step[source.maps]
+        self._events.append(step[source.events])
+        self._negative.append(step[source.negative])
+        self._count = self._count + step[source.count]
+        if source.stream in results:
+            self._spikes.append(np.asarray(results[source.stream], dtype=np.float32))
+
+    def trace(self) -> LayerTrace:
+        """Return everything added so far."""
+        return LayerTrace(
+            maps=np.concatenate(self._maps),
+            events=np.concatenate(self._events),
+            negative=np.concatenate(self._negative),
+            count=self._count,
+            spikes=np.stack(self._spikes) if self._spikes else None,
+        )

@@ -21,13 +21,16 @@ class LayerTrace:
     """The emissions of one layer.
 
     Attributes:
-        events: events per timestep and unit, summed over the samples, [T, 1, *F], or not summed,
-            [T, N, *F], where the batch axis has a meaning of its own.
+        maps: events per segment and unit, summed over the samples, [K, 1, *F], or not summed,
+            [K, N, *F], where the batch axis has a meaning of its own. Segment k ends at the kth
+            timestep asked for and begins after the one before.
+        events: events per timestep and sample, summed over units, [T, N].
         negative: negative events per timestep and sample, summed over units, [T, N].
         count: signed sum of all emissions in quanta, [N, *F].
         spikes: emissions in activation units, [T, N, *F]; None unless asked for.
     """
 
+    maps: Array
     events: Array
     negative: Array
     count: Array
@@ -53,5 +56,5 @@ class Run(Protocol):
     def run(
         self, feeds: Mapping[str, NDArray[np.generic]], timesteps: int, at: Sequence[int]
     ) -> Trace:
-        """Run T timesteps and return the outputs after each timestep of ``at``."""
+        """Run T timesteps and return the outputs after each timestep of ``at``, ascending."""
         ...

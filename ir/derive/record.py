@@ -14,15 +14,21 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, parser
 
+from onnx2snn.ir.derive.parts import float_tensor
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import DOMAIN, MAX_DIGITS, DirectCurrent, Neuron, RunningReadOut, spiking_op
-from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
+from onnx2snn.ir.ops.graded_integrate_fire import (
+    BELOW_ONE,
+    SPLIT_FACTOR,
+    GradedIntegrateFire,
+)
 from onnx2snn.ir.ops.max_pool import IncrementMaxPool, MembraneMaxPool
+from onnx2snn.ir.types import Array
 
+SEGMENTS = "onnx2snn/record/segments"
 _ONE_STEP = "onnx2snn/record/one"
 _COUNT_DIGIT = """
-  scaled_{k} = Mul (gap_{k}, four_thirds)
-  split_{k} = Mul (scaled_{k}, split_factor)
+  split_{k} = Mul (gap_{k}, split_factor)
   tail_{k} = Mul (split_{k}, below_one)
   digit_{k} = Sub (split_{k}, tail_{k})
   gap_{next} = Sub (gap_{k}, digit_{k})
@@ -54,8 +60,13 @@ class Source:
 
     @property
     def events(self) -> str:
-        """Return the output with the events per timestep and unit, [T, 1, *F] or [T, N, *F]."""
+        """Return the output with the events per timestep and sample, [T, N]."""
         return f"onnx2snn/record/{self.stream}/events"
+
+    @property
+    def maps(self) -> str:
+        """Return the output with the events per segment and unit, [K, 1, *F] or [K, N, *F]."""
+        return f"onnx2snn/record/{self.stream}/maps"
 
     @property
     def negative(self) -> str:
@@ -68,9 +79,9 @@ class Source:
         return f"onnx2snn/record/{self.stream}/count"
 
     @property
-    def outputs(self) -> tuple[str, str, str]:
-        """Return the names of the three outputs."""
-        return (self.events, self.negative, self.count)
+    def outputs(self) -> tuple[str, str, str, str]:
+        """Return the names of the four outputs."""
+        return (self.maps, self.events, self.negative, self.count)
 
 
 def sources(model: SpikingModel) -> tuple[Source, ...]:
@@ -115,8 +126,9 @@ def record(
     Args:
         body: a running body (streams [T*N, *F]) or a step model (T = 1).
         recorded: the sources, see :func:`sources`.
-        timesteps: name of the input T of the body; None for a step model.
-        sum_batch: sum events over the batch; else keep [T, N, *F].
+        timesteps: name of the input T of the body; None for a step model. A body gets one more
+            input, :data:`SEGMENTS`; see :func:`segments`.
+        sum_batch: sum maps over the batch; else keep [K, N, *F].
         streams: whether the emissions themselves, in quanta, become outputs as well, under the
             stream's own name.
     """
@@ -128,11 +140,15 @@ def record(
     if timesteps is None:
         timesteps = _ONE_STEP
         graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), _ONE_STEP))
+        graph.initializer.append(numpy_helper.from_array(np.ones((1, 1), np.float32), SEGMENTS))
+    else:
+        graph.input.append(float_tensor(SEGMENTS, ["K", "T"]))
     counters = {}
     for source in recorded:
         name = f"Events_x{source.digits}" + ("" if source.quantum else "_Unitless")
         name += "" if sum_batch else "_PerSample"
-        inputs = [source.stream, timesteps, *([source.quantum] if source.quantum else [])]
+        inputs = [source.stream, timesteps, SEGMENTS]
+        inputs += [source.quantum] if source.quantum else []
         counters[source.stream] = helper.make_node(
             name, inputs, list(source.outputs), domain=DOMAIN
         )
@@ -148,6 +164,21 @@ def record(
     return model
 
 
+def segments(timesteps: int, at: Sequence[int]) -> Array:
+    """Return the value of the input :data:`SEGMENTS`, float32 [K, T].
+
+    Row k selects the timesteps after the k-1st point up to the kth.
+
+    Args:
+        timesteps: T.
+        at: K ascending points, each in 1..T.
+    """
+    clock = np.arange(1, timesteps + 1)
+    starts = (0, *at[:-1])
+    rows = [(clock > start) & (clock <= end) for start, end in zip(starts, at, strict=True)]
+    return np.asarray(rows, dtype=np.float32)
+
+
 def _followed(
     node: onnx.NodeProto, counters: Mapping[str, onnx.NodeProto]
 ) -> Iterator[onnx.NodeProto]:
@@ -158,11 +189,11 @@ def _followed(
 
 def _events_body(name: str, source: Source, sum_batch: bool) -> onnx.FunctionProto:
     """Return the function that counts events of a stream; see :class:`Source`."""
-    inputs = "x, timesteps, quantum" if source.quantum else "x, timesteps"
-    per_unit = "ReduceSum <keepdims = 1> (unfolded_events, one)"
+    inputs = "x, timesteps, segments" + (", quantum" if source.quantum else "")
+    summed = "ReduceSum <keepdims = 1> (unfolded_events, one)"
     in_quanta = "ratio = Div (charge, quantum)\n  count = Round (ratio)"
     return parser.parse_function(f"""<domain: "{DOMAIN}", opset_import: ["": 21]>
-{name} ({inputs}) => (events, negative, count) {{
+{name} ({inputs}) => (maps, events, negative, count) {{
   sign = Sign (x)
   {_digits(source.digits)}
   one = Constant <value_ints = [1]> ()
@@ -172,16 +203,21 @@ def _events_body(name: str, source: Source, sum_batch: bool) -> onnx.FunctionPro
   features = Shape <start = 1> (x)
   unfolded = Concat <axis = 0> (steps, batch, features)
   unfolded_events = Reshape (digits, unfolded)
-  events = {per_unit if sum_batch else "Identity (unfolded_events)"}
+  by_step = {summed if sum_batch else "Identity (unfolded_events)"}
+  flat = Flatten <axis = 1> (by_step)
+  by_segment = MatMul (segments, flat)
+  one_step = Shape <start = 1> (by_step)
   rest = Constant <value_ints = [-1]> ()
+  segment_shape = Concat <axis = 0> (rest, one_step)
+  maps = Reshape (by_segment, segment_shape)
   by_sample = Concat <axis = 0> (steps, batch, rest)
   last = Constant <value_ints = [2]> ()
   signed = {"Mul (digits, sign)" if source.digits > 1 else "Identity (sign)"}
   signed_rows = Reshape (signed, by_sample)
   difference = ReduceSum <keepdims = 0> (signed_rows, last)
   digit_rows = Reshape (digits, by_sample)
-  total = ReduceSum <keepdims = 0> (digit_rows, last)
-  twice = Sub (total, difference)
+  events = ReduceSum <keepdims = 0> (digit_rows, last)
+  twice = Sub (events, difference)
   half = Constant <value_float = 0.5> ()
   negative = Mul (twice, half)
   emitted = Reshape (x, unfolded)
@@ -198,8 +234,7 @@ def _digits(most: int) -> str:
     lines = f"""ratio_x = Div (x, quantum)
   gap_1 = Round (ratio_x)
   sum_1 = Abs (sign)
-  four_thirds = Constant <value_float = {float(np.float32(4.0 / 3.0))!r}> ()
-  split_factor = Constant <value_float = {2.0**23 + 1.0!r}> ()
+  split_factor = Constant <value_float = {float(4 * (2**23 + 1) // 3)!r}> ()
   below_one = Constant <value_float = {1.0 - 2.0**-24!r}> ()
 """
     lines += "\n".join(_COUNT_DIGIT.format(k=k, next=k + 1) for k in range(1, most))

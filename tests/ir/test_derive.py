@@ -8,7 +8,7 @@ import pytest
 from onnx import checker
 from spiking_nets import ann, conv_net, images
 
-from onnx2snn.ir.derive.record import record, sources
+from onnx2snn.ir.derive.record import SEGMENTS, record, segments, sources
 from onnx2snn.ir.derive.running import to_running
 from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.derive.settle import settle, shape_model, shape_name
@@ -94,13 +94,16 @@ def test_recorded_events_follow_from_the_streams(model: SpikingModel) -> None:
     recorded = sources(model)
     assert [source.name for source in recorded] == ["encoder", "pool", "relu1", "relu2"]
     body = record(to_running(model).body, recorded, timesteps="timesteps", streams=True)
-    results = run(body, x, steps)
+    results = run(body, {**x, SEGMENTS: segments(steps, (2, steps))}, steps)
     for source in recorded:
         train = results[source.stream].reshape(steps, 3, *results[source.stream].shape[1:])
         if source.digits == 1:
+            events = train != 0
             np.testing.assert_array_equal(
-                results[source.events], (train != 0).sum(axis=1, keepdims=True)
+                results[source.events], events.reshape(steps, 3, -1).sum(axis=2)
             )
+            by_segment = [events[:2].sum((0, 1)), events[2:].sum((0, 1))]
+            np.testing.assert_array_equal(results[source.maps][:, 0], by_segment)
             negative = (train < 0).reshape(steps, 3, -1).sum(axis=2)
             np.testing.assert_array_equal(results[source.negative], negative)
         if source.quantum:
@@ -112,7 +115,7 @@ def test_recorded_events_follow_from_the_streams(model: SpikingModel) -> None:
 def test_recording_a_step_equals_recording_a_stream(model: SpikingModel) -> None:
     x, recorded, step = images(3), sources(model), to_step(model)
     folded = record(to_running(model).body, recorded, timesteps="timesteps", sum_batch=False)
-    expected = run(folded, x, 1)
+    expected = run(folded, {**x, SEGMENTS: segments(1, (1,))}, 1)
     stepped = record(step.proto, recorded, timesteps=None, sum_batch=False)
     clock = {step.clock: np.array(1, np.int64)}
     results = Session(stepped).run({**x, **initial_states(model, step, x), **clock})

@@ -22,7 +22,7 @@ def counted(emissions: np.ndarray, digits: int) -> np.ndarray:
     model = helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
     source = Source("layer", "y", "GradedIntegrateFire", "q", digits, True)
     x = (emissions * np.float32(0.3)).astype(np.float32)[None]
-    return Session(record(model, [source], timesteps=None)).run({"x": x})[source.events].ravel()
+    return Session(record(model, [source], timesteps=None)).run({"x": x})[source.maps].ravel()
 
 
 @pytest.mark.parametrize("digits", range(1, MAX_DIGITS + 1))
