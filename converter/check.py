@@ -10,7 +10,7 @@ from onnx2snn.converter.canonicalise import Canonical, canonicalise
 from onnx2snn.converter.network import plan_nodes
 from onnx2snn.converter.plan import Plan
 from onnx2snn.converter.presets import Preset, find_preset
-from onnx2snn.converter.read import ModelLike, read_model
+from onnx2snn.converter.read import ModelLike, Source, read_model
 from onnx2snn.ir.errors import ModelError
 from onnx2snn.ir.findings import Change, Finding
 from onnx2snn.ir.manifest import NodeFate, SourceModel
@@ -64,23 +64,33 @@ def check(
         name=source.name,
         source=SourceModel(name=source.name, sha256=source.sha256, opset=source.opset),
         convertible=not any(finding.severity == "error" for finding in findings),
-        nodes=node_fates(canonical, planned.plan, planned.changes),
+        nodes=node_fates(source, canonical, planned.plan, planned.changes),
         findings=findings,
     )
 
 
-def node_fates(canonical: Canonical, plan: Plan, moved: Sequence[Change]) -> tuple[NodeFate, ...]:
-    """Join what the passes folded away with what the plan makes of the rest."""
-    details = {change.node: change.became for change in moved}
-    folded = [
-        NodeFate(node=change.node, op=change.op, fate="folded", detail=change.became)
-        for change in canonical.changes
+def node_fates(
+    source: Source, canonical: Canonical, plan: Plan, moved: Sequence[Change]
+) -> tuple[NodeFate, ...]:
+    """Return what becomes of every node of the source, in its order, then of the nodes added."""
+    details = {change.node: change.became for change in (*canonical.changes, *moved)}
+    fates = [
+        _source_fate(node.name, node.op_type, details, plan) for node in source.model.graph.node
     ]
-    planned = [
-        fate.model_copy(update={"detail": details.get(fate.node, fate.detail)})
-        for fate in plan.fates.values()
-    ]
-    return (*folded, *planned)
+    known = {node.name for node in source.model.graph.node}
+    added = ("input", "encoder")
+    return (
+        *fates,
+        *(f for f in plan.fates.values() if f.node not in known and f.fate in added),
+    )
+
+
+def _source_fate(name: str, op: str, details: dict[str, str], plan: Plan) -> NodeFate:
+    if name in plan.fates:
+        planned = plan.fates[name]
+        return planned.model_copy(update={"op": op, "detail": details.get(name, planned.detail)})
+    detail = details.get(name, "became part of its neighbours")
+    return NodeFate(node=name, op=op, fate="folded", detail=detail)
 
 
 def analog_findings(plan: Plan, *, severity_error: bool) -> list[Finding]:

@@ -45,7 +45,7 @@ def describe(
         analog_ops=()
         if grids
         else tuple(f"{t.name} (DirectCurrent)" for t in network.graph.inputs),
-        nodes=node_fates(canonical, network.plan, network.changes),
+        nodes=node_fates(source, canonical, network.plan, network.changes),
         findings=(*findings, *_input_findings(grids, samples)),
     )
 

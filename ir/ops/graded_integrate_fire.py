@@ -12,10 +12,11 @@ Source: the bounded count is ST-BIF (SpikeZIP-TF, You et al., ICML 2024); neares
 levels with ties at 0.75 is the multi-threshold neuron of ECMT (Huang et al. 2024) and DCGS
 (Li et al., ICML 2025), here in sum semantics.
 
-The power of two is found without a logarithm: for float32 p, ``t = p (2^23 + 1)`` and
-``t - t (1 - 2^-24)`` is the unit in the first place of p, with p's sign (Rump, Ogita, Oishi 2008,
-Algorithm 3.6). Division by 0.75 is a multiplication by float32(4/3), which lies above 4/3, so the
-ties |d| = 3 * 2^j go up exactly as in the law.
+The power of two is found without a logarithm. For float32 q that is no power of two itself,
+``q - q (1 - 2^-24)`` is the unit in the last place of q, 2^(floor(log2 |q|) - 23), with q's sign
+(Rump, Ogita, Oishi 2008, Algorithm 3.6). Here q = d K with K = 4/3 (2^23 + 1) = 11184812, an exact
+float32, so the result is 2^floor(log2(|d| / 0.75)); the ties |d| = 3 * 2^j give q just above a
+power of two and go up, as in the law. Exact for all integers |d| < 2^22.
 """
 
 from __future__ import annotations
@@ -26,16 +27,14 @@ from onnx2snn.ir.ops.neuron import Neuron
 from onnx2snn.ir.somas import LINEAR, Soma
 from onnx2snn.ir.types import Array, Parameters
 
-_ABOVE_FOUR_THIRDS = np.float32(4.0 / 3.0)
-_SPLIT = np.float32(2.0**23 + 1.0)
-_BELOW_ONE = np.float32(1.0 - 2.0**-24)
+SPLIT_FACTOR = np.float32(4 * (2**23 + 1) // 3)
+BELOW_ONE = np.float32(1.0 - 2.0**-24)
 
 
 def digit(d: Array) -> Array:
     """Return sign(d) 2^floor(log2(|d| / 0.75)) for integers |d| < 2^22, and 0 for 0."""
-    scaled = d * _ABOVE_FOUR_THIRDS
-    split = scaled * _SPLIT
-    return np.asarray(split - split * _BELOW_ONE, dtype=np.float32)
+    split = d * SPLIT_FACTOR
+    return np.asarray(split - split * BELOW_ONE, dtype=np.float32)
 
 
 class GradedIntegrateFire(Neuron):
@@ -51,9 +50,8 @@ class GradedIntegrateFire(Neuron):
     def constants(self) -> str:
         """Return the constants of rounding and of the power-of-two extraction."""
         return f"""half = Constant <value_float = 0.5> ()
-  four_thirds = Constant <value_float = {float(_ABOVE_FOUR_THIRDS)!r}> ()
-  split_factor = Constant <value_float = {float(_SPLIT)!r}> ()
-  below_one = Constant <value_float = {float(_BELOW_ONE)!r}> ()
+  split_factor = Constant <value_float = {float(SPLIT_FACTOR)!r}> ()
+  below_one = Constant <value_float = {float(BELOW_ONE)!r}> ()
 """
 
     def emit_nodes(self) -> str:
@@ -65,8 +63,7 @@ class GradedIntegrateFire(Neuron):
         ]
         for k in range(1, self.digits + 1):
             lines += [
-                f"scaled_{k} = Mul (gap_{k}, four_thirds)",
-                f"split_{k} = Mul (scaled_{k}, split_factor)",
+                f"split_{k} = Mul (gap_{k}, split_factor)",
                 f"tail_{k} = Mul (split_{k}, below_one)",
                 f"digit_{k} = Sub (split_{k}, tail_{k})",
             ]
