@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,12 @@ from onnx2snn.ir.session import Session
 OVERHEAD = 4
 """Memory in use per byte of live tensors: copies inside neurons, counting, the arena's slack."""
 
+STATE_COPIES = 6
+"""Copies of the states around one timestep: before, after, those before, the arena's slack."""
+
+RECORD_COPIES = 3
+"""Copies of an event map (of the chunk, of all chunks, on the way) or of the final counts."""
+
 MOST_ROWS = 8192
 """Most rows (samples times timesteps) of one call: larger calls are no faster."""
 
@@ -34,10 +40,12 @@ class Footprint:
     Attributes:
         row: bytes of the tensors that live at the same time, one sample and timestep.
         states: bytes of all states, one sample.
+        recorded: bytes of all streams that are recorded, one sample and timestep.
     """
 
     row: int
     states: int
+    recorded: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,9 +82,19 @@ def parse_memory(text: str | int) -> int:
 
 
 def measure_footprint(
-    model: SpikingModel, feeds: Mapping[str, NDArray[np.generic]], samples: int = 1
+    model: SpikingModel,
+    feeds: Mapping[str, NDArray[np.generic]],
+    samples: int = 1,
+    recorded: Sequence[str] = (),
 ) -> Footprint:
-    """Return what one sample needs, from the shapes of all streams; ``feeds`` holds ``samples``."""
+    """Return what one sample needs, from the shapes of all streams.
+
+    Args:
+        model: the spiking model.
+        feeds: inputs of ``samples`` samples.
+        samples: batch size of ``feeds``.
+        recorded: streams that are recorded.
+    """
     graph = model.plain.graph
     body = split_parts(graph).body
     streams = [name for node in body for name in node.output]
@@ -87,6 +105,7 @@ def measure_footprint(
     return Footprint(
         row=-(-_peak(body, size) // samples),
         states=-(-sum(size[state.like] for state in states) // samples),
+        recorded=-(-sum(size[name] for name in recorded) // samples),
     )
 
 
@@ -103,7 +122,13 @@ def _peak(nodes: tuple[onnx.NodeProto, ...], size: Mapping[str, int]) -> int:
 
 
 def plan_run(
-    footprint: Footprint, timesteps: int, memory: int, *, fixed_batch: int | None, foldable: bool
+    footprint: Footprint,
+    timesteps: int,
+    memory: int,
+    *,
+    maps: int = 0,
+    fixed_batch: int | None = None,
+    foldable: bool = True,
 ) -> Plan:
     """Split a run so that it stays inside a memory budget.
 
@@ -111,6 +136,7 @@ def plan_run(
         footprint: needs of one sample.
         timesteps: T.
         memory: bytes.
+        maps: number of event maps, if events are recorded.
         fixed_batch: the only batch size the model takes, if there is one.
         foldable: whether time may be folded into the batch.
 
@@ -118,14 +144,16 @@ def plan_run(
         SimulationError: not even a single timestep of the least batch fits.
     """
     least = fixed_batch or 1
-    folded = memory // (OVERHEAD * footprint.row * timesteps)
+    counts = RECORD_COPIES * footprint.recorded
+    available = max(0, memory - maps * counts)
+    folded = available // (OVERHEAD * footprint.row * timesteps + counts)
     if foldable and folded >= least:
         most = max(1, MOST_ROWS // timesteps)
         return Plan(fixed_batch or min(folded, most), stepped=False)
-    single = OVERHEAD * footprint.row + 3 * footprint.states
-    stepped = memory // single
+    single = OVERHEAD * footprint.row + STATE_COPIES * footprint.states + counts
+    stepped = available // single
     if stepped < least:
-        needed = -(-single * least // 2**20)
+        needed = -(-(single * least + maps * counts) // 2**20)
         raise SimulationError(
             f"one timestep of {least} sample(s) needs about {needed} MiB, more than the budget",
             remedy=f"allow at least {needed}MiB with --memory",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from onnx2snn.ir.derive.record import sources
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
@@ -62,7 +63,7 @@ def run_chunks(
             f"{timesteps} timesteps cannot be run", remedy="ask for at least one timestep"
         )
     backend = find_backend(options.backend)
-    plan = plan_chunks(model, data, timesteps, options)
+    plan = plan_chunks(model, data, timesteps, options, len(at))
     kind = SteppedRun if plan.stepped else FoldedRun
     batch = model_batch(model)
     run: Run = kind(
@@ -81,16 +82,20 @@ def run_chunks(
             progress(place.stop, total)
 
 
-def plan_chunks(model: SpikingModel, data: Tensors, timesteps: int, options: RunOptions) -> Plan:
-    """Return how a run is split."""
+def plan_chunks(
+    model: SpikingModel, data: Tensors, timesteps: int, options: RunOptions, points: int = 1
+) -> Plan:
+    """Return how a run with outputs at a number of points is split."""
     batch = model_batch(model)
     sample = {name: values[: batch or 1] for name, values in data.items()}
     if batch is not None:
         sample = padded(sample, batch)
+    recorded = [] if options.recording == "none" else [s.stream for s in sources(model)]
     return plan_run(
-        measure_footprint(model, sample, batch or 1),
+        measure_footprint(model, sample, batch or 1, recorded),
         timesteps,
         parse_memory(options.memory),
+        maps=points if recorded else 0,
         fixed_batch=batch,
         foldable=model.manifest.layout == "folded",
     )

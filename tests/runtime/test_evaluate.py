@@ -110,8 +110,8 @@ def test_silence(result: Evaluation) -> None:
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        (MODEL, {"memory": "40KiB"}),
-        (MODEL, {"memory": "12KiB"}),
+        (MODEL, {"memory": "60KiB"}),
+        (MODEL, {"memory": "30KiB"}),
         (to_scan(MODEL), {}),
         (MODEL, {"threads": 1}),
     ],
