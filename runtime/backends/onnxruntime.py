@@ -1,10 +1,11 @@
-"""ONNX Runtime on the CPU: the function bodies of the file, as any user of the file runs them."""
+"""ONNX Runtime on the CPU: the neurons compiled where the library was built, else their bodies."""
 
 from __future__ import annotations
 
 import onnx
 
 from onnx2snn.ir.session import Session
+from onnx2snn.runtime.native.library import custom_ops_path
 
 
 class OnnxRuntimeBackend:
@@ -17,5 +18,5 @@ class OnnxRuntimeBackend:
         return ""
 
     def load(self, model: onnx.ModelProto, *, threads: int = 0) -> Session:
-        """Load a model."""
-        return Session(model, threads=threads)
+        """Load a model; a registered operator wins over the function body of the same name."""
+        return Session(model, threads=threads, library=custom_ops_path())

@@ -1,0 +1,108 @@
+#include "neuron_op.h"
+
+#include <algorithm>
+
+namespace onnx2snn {
+
+float gain(std::int64_t t, std::int64_t stimulus) {
+  return static_cast<float>(std::min(t, stimulus));
+}
+
+Expanded::Expanded(const Law& law, const Tensor& quantum_, const Tensor& current,
+                   const Tensor& slope_, const Shape& stream)
+    : quantum(broadcast(quantum_, stream)), inverse(quantum), drive(broadcast(current, stream)) {
+  for (auto& value : inverse) value = 1.0F / value;
+  if (law.leaky) {
+    slope = broadcast(slope_, stream);
+  } else {
+    for (std::size_t i = 0; i < drive.size(); ++i) drive[i] *= inverse[i];
+  }
+}
+
+namespace {
+
+constexpr std::size_t kTile = 1024;  // neurons whose state stays in the first-level cache
+
+class NeuronKernel : public Kernel {
+ public:
+  NeuronKernel(Law law, const Info& info) : law_(law) {
+    law_.start = law.kind == Kind::graded ? 0.5F : info.number("initial_potential", 0.5F);
+    law_.below = info.number("negative_threshold", 0.0F);
+  }
+
+  void compute(const Context& context) override {
+    std::size_t next = law_.leaky ? 4 : 3;
+    const Tensor x = context.input(0);
+    const Tensor slope = law_.leaky ? context.input(3) : Tensor{};
+    Law law = law_;
+    law.n_min = context.number(next++);
+    law.n_max = context.number(next++);
+    const auto timesteps = context.scalar(next++);
+    const auto stimulus = context.scalar(next);
+    if (x.shape.empty() || timesteps < 1 || x.shape[0] % timesteps != 0) {
+      throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
+    }
+    const Expanded rows(law, context.input(1), context.input(2), slope, x.shape);
+    auto* y = static_cast<float*>(context.output(0, x.shape));
+    const auto features = static_cast<std::size_t>(product(x.shape, 1));
+    const auto samples = static_cast<std::size_t>(x.shape[0] / timesteps);
+    const auto tiles = (features + kTile - 1) / kTile;
+    context.parallel(samples * tiles, [&](std::size_t item) {
+      const auto first = item % tiles * kTile;
+      const auto n = std::min(kTile, features - first);
+      alignas(64) float charge[kTile] = {}, count[kTile] = {}, emission[kTile];
+      for (std::int64_t t = 1; t <= timesteps; ++t) {
+        const auto at = (static_cast<std::size_t>(t - 1) * samples + item / tiles) * features + first;
+        kernels().advance(law, rows.at(first), gain(t, stimulus), x.as<float>() + at, charge, count,
+                          emission, n);
+        for (std::size_t i = 0; i < n; ++i) y[at + i] = emission[i] * rows.quantum[first + i];
+      }
+    });
+  }
+
+ private:
+  Law law_;
+};
+
+struct NeuronOperator : Operator {
+  NeuronOperator(const std::string& name, Law law_)
+      : Operator(name, types(law_.leaky), ort::Type::float32), law(law_) {}
+
+  static std::vector<ort::Type> types(bool leaky) {
+    std::vector<ort::Type> types(leaky ? 6 : 5, ort::Type::float32);
+    types.insert(types.end(), 2, ort::Type::int64);
+    return types;
+  }
+
+  std::unique_ptr<Kernel> make(const Info& info) const override {
+    return std::make_unique<NeuronKernel>(law, info);
+  }
+
+  Law law;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Operator>> neuron_operators() {
+  constexpr int kMostDigits = 8;
+  std::vector<std::unique_ptr<Operator>> operators;
+  for (const bool leaky : {false, true}) {
+    const std::string soma = leaky ? "_PRelu" : "";
+    const auto add = [&](const std::string& name, Kind kind, int digits) {
+      Law law;
+      law.kind = kind;
+      law.digits = digits;
+      law.leaky = leaky;
+      operators.push_back(std::make_unique<NeuronOperator>(name, law));
+    };
+    add("IntegrateFire" + soma, Kind::binary, 1);
+    add("SignedIntegrateFire" + soma, Kind::ternary, 1);
+    for (int k = 1; k <= kMostDigits; ++k) {
+      const std::string digits = k > 1 ? "_x" + std::to_string(k) : "";
+      add("GradedIntegrateFire" + soma + digits, Kind::graded, k);
+    }
+  }
+  return operators;
+}
+
+}  // namespace onnx2snn

@@ -1,0 +1,26 @@
+// The neurons of the domain `onnx2snn` as operators of their own: dense stream in, dense out.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels.h"
+#include "operator.h"
+
+namespace onnx2snn {
+
+std::vector<std::unique_ptr<Operator>> neuron_operators();
+
+// A gain g_t = min(t, S) as the float the numpy step uses.
+float gain(std::int64_t t, std::int64_t stimulus);
+
+// The parameters of a layer, expanded to one value a neuron.
+struct Expanded {
+  std::vector<float> quantum, inverse, drive, slope;
+
+  Expanded(const Law& law, const Tensor& quantum, const Tensor& current, const Tensor& slope,
+           const Shape& stream);
+  Rows at(std::size_t i) const { return {&inverse[i], &drive[i], slope.empty() ? nullptr : &slope[i]}; }
+};
+
+}  // namespace onnx2snn
