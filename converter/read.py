@@ -1,7 +1,8 @@
 """From bytes to a model that the rest of the converter may trust.
 
     size → parse → counts → content → external data → weights → onnx.checker
-         → functions inlined → opset 21 → every node named
+         → functions inlined → operators newer than opset 21 expanded → opset 21
+         → every node named
 
 Nothing that could be made to hang, to read another file or to ask for terabytes runs before the
 check that rules it out.
@@ -20,6 +21,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from onnx2snn.converter.read_content import check_content, check_weights
 from onnx2snn.converter.read_external import load_external_data
+from onnx2snn.converter.read_functions import expand_newer_functions
 from onnx2snn.converter.read_limits import Limits, all_graphs, check_limits, constant_tensors
 from onnx2snn.converter.read_opset import (
     IR_VERSION,
@@ -92,14 +94,15 @@ def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
     if proto.ir_version > onnx.IR_VERSION:
         proto.ir_version = IR_VERSION  # newer ones only add fields; what they hold is checked
     check_model(proto)
-    proto = normalise_opset(_inline_functions(proto))
+    proto, expanded = expand_newer_functions(_inline_functions(proto))
+    proto = normalise_opset(proto)
     _name_nodes(proto)
     _forget_shapes(proto)
     check_model(proto)
     digest = hashlib.sha256(data).hexdigest()
     if external:
         digest = hashlib.sha256(f"{digest}{external}".encode()).hexdigest()
-    return Source(proto, digest, name or proto.graph.name or "model", tuple(notes), opset)
+    return Source(proto, digest, name or proto.graph.name or "model", (*notes, *expanded), opset)
 
 
 def _load(

@@ -75,7 +75,8 @@ def _declare(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _schema(op: str, opset: int) -> onnx.defs.OpSchema | None:
+def schema_of(op: str, opset: int) -> onnx.defs.OpSchema | None:
+    """What the specification says about an operator at an opset; None if it is not there."""
     try:
         return onnx.defs.get_schema(op, opset, "")
     except onnx.defs.SchemaError:
@@ -85,7 +86,7 @@ def _schema(op: str, opset: int) -> onnx.defs.OpSchema | None:
 def _means_the_same(model: onnx.ModelProto, opset: int) -> bool:
     """Whether no operator in use was redefined between this opset and 21."""
     for op in {node.op_type for node in all_nodes(model) if node.domain in STANDARD}:
-        there, here = _schema(op, opset), _schema(op, TARGET_OPSET)
+        there, here = schema_of(op, opset), schema_of(op, TARGET_OPSET)
         if there is None or here is None or there.since_version != here.since_version:
             return False
     return True
@@ -119,7 +120,7 @@ def _lower(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 
 def _lower_node(node: onnx.NodeProto, opset: int) -> str:
     """Drop what only newer opsets can say, where it says nothing new; else return the reason."""
-    here, there = _schema(node.op_type, TARGET_OPSET), _schema(node.op_type, opset)
+    here, there = schema_of(node.op_type, TARGET_OPSET), schema_of(node.op_type, opset)
     if there is None:
         return f"opset {opset} has no such operator"
     if here is None:

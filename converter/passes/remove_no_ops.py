@@ -2,7 +2,8 @@
 
 Identity; Dropout; Cast to the type it has; Transpose that moves nothing; Reshape, Expand,
 Squeeze, Unsqueeze, Flatten and Slice to the shape it has; Pad by nothing; Concat or Sum of one;
-Add or Sub of zeros, Mul or Div by ones; pairs of Reshape-like nodes that undo each other.
+Add or Sub of zeros, Mul or Div by ones; Where with one known answer; pairs of Reshape-like nodes
+that undo each other.
 
 Refuses: a node that computes a graph output from a graph input, a constant or another output,
 since the output would lose its name; a Dropout whose mask is read or that is in training mode.
@@ -57,6 +58,10 @@ def _passes_through(node: gs.Node) -> int | None:
         for index in (0, 1):
             if scalar_value(node.inputs[1 - index]) == neutral and _keeps_shape(node, index):
                 return index
+    if is_op(node, "Where"):
+        condition = scalar_value(node.inputs[0])
+        index = 1 if condition else 2
+        return index if condition is not None and _keeps_shape(node, index) else None
     for ops, claim in _CLAIMS:
         if is_op(node, *ops) and claim(node):
             return 0
