@@ -48,5 +48,5 @@ class AnnRun:
             if self._fixed is not None and real < self._fixed:
                 part = padded(part, self._fixed)
             results = self._session.run({**part, **(constants or {})}, outputs)
-            parts.append({name: results[name][:real] for name in outputs})
+            parts.append({name: np.asarray(results[name])[:real] for name in outputs})
         return {name: np.concatenate([part[name] for part in parts]) for name in outputs}

@@ -84,8 +84,8 @@ class FoldedRun:
         if self._head is None:
             return {name: values[name] for name in self._outputs}
         known = {**feeds, **values}
-        decoded = self._head.run({name: known[name] for name in self._head_inputs})
-        return {name: decoded[name] for name in self._outputs}
+        decoded = {**values, **self._head.run({name: known[name] for name in self._head_inputs})}
+        return {name: np.asarray(decoded[name]) for name in self._outputs}
 
 
 def _unfold(stream: NDArray[np.generic] | None, timesteps: int) -> NDArray[np.float32] | None:

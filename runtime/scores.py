@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx2snn.ir.errors import SimulationError
+
 Outputs = Mapping[str, NDArray[np.generic]]
 
 
@@ -67,11 +69,17 @@ def compare(
 ) -> Score:
     """Compare one chunk of outputs with the reference's.
 
+    Outputs that are no numbers, or whose shape depends on the data and came out differently (say,
+    the boxes that a detector selects), are left out.
+
     Args:
         outputs: by name, [N, ...].
         reference: as ``outputs``.
         labels: class numbers [N], if known.
     """
+    names = [name for name in outputs if _comparable(outputs[name], reference[name])]
+    outputs = {name: outputs[name] for name in names}
+    reference = {name: reference[name] for name in names}
     answers, expected = top1(outputs), top1(reference)
     ours, theirs = _flat(outputs), _flat(reference)
     product = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
@@ -86,6 +94,10 @@ def compare(
         norm=float(np.square(theirs).sum()),
         cosine=float(cosine.sum()),
     )
+
+
+def _comparable(left: NDArray[np.generic], right: NDArray[np.generic]) -> bool:
+    return left.dtype.kind in "fiub" and left.ndim > 0 and left.shape == right.shape
 
 
 def top1(outputs: Outputs) -> NDArray[np.int64] | None:
@@ -107,6 +119,11 @@ def _flat(outputs: Outputs) -> NDArray[np.float64]:
     """Return all float outputs side by side, float64 [N, M]; all outputs if none is float."""
     values = list(outputs.values())
     kept = [value for value in values if value.dtype.kind == "f"] or values
+    if not kept:
+        raise SimulationError(
+            "the network has no output that could be compared",
+            remedy="compare the outputs yourself, with 'simulate'",
+        )
     return np.concatenate([v.reshape(len(v), -1).astype(np.float64) for v in kept], axis=1)
 
 

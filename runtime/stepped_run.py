@@ -61,7 +61,7 @@ class SteppedRun:
             results = self._loaded.run({**feeds, self._step.clock: clock, **states})
             states = {state.input: results[state.output] for state in self._step.states}
             if t in at:
-                outputs[t] = {name: results[name] for name in self._model.outputs}
+                outputs[t] = {name: np.asarray(results[name]) for name in self._model.outputs}
             for source in self._recorded:
                 kept[source.stream].add(source, results, bisect_left(at, t))
         return Trace(outputs, {stream: record.trace() for stream, record in kept.items()})

@@ -21,8 +21,8 @@ class RunningModel:
 
     Attributes:
         body: from the ANN's inputs and ``timesteps`` to ``values``, each [T*N, *F].
-        head: from ``values`` [N, *F] (and raw inputs it needs) to the ANN's outputs; None if the
-            values are the outputs.
+        head: from ``values`` [N, *F] (and raw inputs it needs) to those of the ANN's outputs that
+            are not among ``values``; None if all are.
         values: names of the decoded tensors.
     """
 
@@ -66,8 +66,9 @@ def _head(model: SpikingModel, values: tuple[str, ...]) -> onnx.ModelProto | Non
     if set(model.outputs) <= set(values):
         return None
     graph = model.plain.graph
-    nodes = upstream(list(graph.node), model.outputs, stop=values)
-    read = {name for node in nodes for name in names_read(node)} | set(model.outputs)
+    outputs = [output for output in graph.output if output.name not in values]
+    nodes = upstream(list(graph.node), [output.name for output in outputs], stop=values)
+    read = {name for node in nodes for name in names_read(node)} | {o.name for o in outputs}
     inputs = [float_tensor(name) for name in values if name in read]
     inputs += [value for value in graph.input[:-1] if value.name in read]
-    return assemble(model.plain, nodes, inputs, graph.output, [])
+    return assemble(model.plain, nodes, inputs, outputs, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from onnx2snn.ir.errors import SimulationError
 from onnx2snn.runtime.scores import compare, top1
 
 LOGITS = np.array([[1.0, 3.0], [2.0, 0.0], [0.0, 1.0]], np.float32)
@@ -54,3 +55,12 @@ def test_silent_references() -> None:
     assert compare(zero, zero).mean_cosine == 1
     assert compare({"y": np.ones((2, 3))}, zero).mean_cosine == 0
     assert compare({"y": np.ones((2, 3))}, zero).relative_error == pytest.approx(np.sqrt(6))
+
+
+def test_outputs_that_cannot_be_compared_are_left_out() -> None:
+    boxes, words = np.zeros((5, 4)), np.array(["cat", "dog", "cat"])
+    ours = {"boxes": boxes, "word": words, "logits": LOGITS}
+    theirs = {"boxes": boxes[:2], "word": words, "logits": LOGITS}
+    assert compare(ours, theirs).agreement == 1
+    with pytest.raises(SimulationError, match="no output that could be compared"):
+        compare({"word": words}, {"word": words})

@@ -80,6 +80,24 @@ def test_short_batches_are_filled_up_and_cut() -> None:
     )
 
 
+@pytest.mark.parametrize("memory", ["1GiB", "24KiB"])
+def test_decoded_values_may_be_outputs_too(memory: str) -> None:
+    model, x = conv_net(), images(2)
+    proto = type(model.proto)()
+    proto.CopyFrom(model.proto)
+    proto.graph.output.append(helper.make_tensor_value_info("logits", 1, ["N", 4]))
+    both, only = SpikingModel(proto), type(proto)()
+    only.CopyFrom(proto)
+    del only.graph.output[:2]
+    outputs = simulate(both, x, timesteps=T, memory=memory).outputs
+    feeds = {**x, "timesteps": np.array(T, np.int64)}
+    for name, values in Session(proto).run(feeds).items():
+        np.testing.assert_array_equal(outputs[name], values)
+    lone = simulate(SpikingModel(only), x, timesteps=T, memory=memory).outputs
+    assert list(lone) == ["logits"]
+    np.testing.assert_array_equal(lone["logits"], outputs["logits"])
+
+
 def test_a_tiny_budget_is_refused() -> None:
     with pytest.raises(SimulationError, match="more than the budget"):
         simulate(conv_net(), images(1), memory="1KiB")
