@@ -59,7 +59,7 @@ def check(
     planned = plan_nodes(canonical.model, settings)
     findings = (*source.findings, *canonical.findings, *planned.plan.findings)
     if strict:
-        findings += tuple(analog_findings(planned.plan, severity_error=True))
+        findings += tuple(analog_findings(planned.plan))
     return CheckReport(
         name=source.name,
         source=SourceModel(name=source.name, sha256=source.sha256, opset=source.opset),
@@ -93,19 +93,27 @@ def _source_fate(name: str, op: str, details: dict[str, str], plan: Plan) -> Nod
     return NodeFate(node=name, op=op, fate="folded", detail=detail)
 
 
-def analog_findings(plan: Plan, *, severity_error: bool) -> list[Finding]:
-    """Return one finding per node that would not spike."""
+def analog_nodes(plan: Plan) -> list[NodeFate]:
+    """Return the nodes that compute on analog estimates and are not linear."""
+    return [
+        fate
+        for fate in plan.fates.values()
+        if fate.fate == "lift" and fate.detail.startswith("analog")
+    ]
+
+
+def analog_findings(plan: Plan) -> list[Finding]:
+    """Return one error per node that would not spike."""
     return [
         Finding(
             code="analog-op",
-            severity="error" if severity_error else "info",
+            severity="error",
             message="its output is analog, not spikes",
             node=fate.node,
             op=fate.op,
             remedy="convert without --strict, or replace the operator and fine-tune",
         )
-        for fate in plan.fates.values()
-        if fate.fate == "lift"
+        for fate in analog_nodes(plan)
     ]
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
+from onnx2snn.converter.ann_functions import ANN_FUNCTIONS, inline
 from onnx2snn.converter.canonicalise import canonicalise
 from onnx2snn.converter.correct_bias import correct_bias
 from onnx2snn.converter.describe import describe
@@ -19,6 +21,7 @@ from onnx2snn.converter.graphs import to_model
 from onnx2snn.converter.input_grid import InputGrid, find_grid
 from onnx2snn.converter.layout import lay_out
 from onnx2snn.converter.network import PlannedNetwork, plan_spiking_network
+from onnx2snn.converter.plan import frontier, plan_network
 from onnx2snn.converter.presets import Preset, find_preset
 from onnx2snn.converter.read import ModelLike, read_model
 from onnx2snn.converter.report import ConversionReport
@@ -45,6 +48,7 @@ Progress = Callable[[str, float], None]
 MEASURE_BYTES = 256 * 2**20
 CORRECTION_SAMPLES = 64
 SYNTHETIC_HEADROOM = 64
+GRID_SAMPLES = 64
 
 
 def convert(
@@ -92,13 +96,15 @@ def convert(
     with clock.stage("plan"):
         samples = _samples(canonical.model, calibration, seed)
         settings = _more_headroom(settings, samples)
-        grids = _grids(samples, settings)
+        grids = _grids(canonical.model, samples, settings)
         network = plan_spiking_network(canonical.model, settings, grids, samples.first(1))
     with clock.stage("measure"):
         statistics = _measure(network, samples, settings)
         neurons = _set_thresholds(network, statistics, grids, settings)
     with clock.stage("split constants"):
-        currents = affine_constants(network.model, network.stateful_outputs, network.segment_ends)
+        currents = affine_constants(
+            network.model, network.stateful_outputs, network.segment_ends, samples.first(1)
+        )
     with clock.stage("emit"):
         manifest = describe(source, canonical, network, samples, grids, settings, seed)
         _refuse_analog(manifest, strict)
@@ -174,12 +180,16 @@ def _more_headroom(preset: Preset, samples: Samples) -> Preset:
     return preset
 
 
-def _grids(samples: Samples, preset: Preset) -> dict[str, InputGrid]:
+def _grids(model: onnx.ModelProto, samples: Samples, preset: Preset) -> dict[str, InputGrid]:
+    """Find the grid of every tensor that becomes a stream; none for an analog first layer."""
     if preset.input_coding == "direct":
         return {}
-    return {
-        name: find_grid(np.asarray(values, np.float32)) for name, values in samples.feeds.items()
-    }
+    graph = gs.import_onnx(model)
+    names = [tensor.name for tensor in frontier(graph, plan_network(graph))]
+    computed = [name for name in names if name not in samples.feeds]
+    few = samples.first(GRID_SAMPLES)
+    values = Session(to_model(graph, computed)).run(few, computed) if computed else {}
+    return {name: find_grid(np.asarray({**samples.feeds, **values}[name])) for name in names}
 
 
 def _measure(
@@ -205,9 +215,8 @@ def _set_thresholds(
     preset: Preset,
 ) -> dict[str, NeuronParameters]:
     """Set quantum and bounds of every layer."""
-    spare = iter(grids.values())
     return {
-        site.name: input_neuron(next(spare), preset)
+        site.name: input_neuron(grids[network.inputs[site.name]], preset)
         if site.role == "input"
         else activation_neuron(site, statistics[site.name], preset)
         for site in network.sites
@@ -231,7 +240,7 @@ def _emit(
         stimulus=manifest.stimulus,
         shapes=network.shapes,
     )
-    return seal(emit_spiking_graph(network.graph, parts), manifest)
+    return seal(inline(emit_spiking_graph(network.graph, parts), ANN_FUNCTIONS), manifest)
 
 
 def _correct(
@@ -241,7 +250,8 @@ def _correct(
     samples: Samples,
     preset: Preset,
 ) -> SpikingModel:
-    layers = [site for site in network.sites if site.role == "neuron"]
+    neurons = [site for site in network.sites if site.role == "neuron"]
+    layers = [site for site in neurons if site.activation.levels is None]  # steps are exact
     means = {site.name: statistics[site.name].mean for site in layers}
     axes = {site.name: site.axis for site in layers}
     few: Tensors = samples.first(CORRECTION_SAMPLES)

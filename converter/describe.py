@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from onnx2snn.converter.canonicalise import Canonical
-from onnx2snn.converter.check import node_fates
+from onnx2snn.converter.check import analog_nodes, node_fates
 from onnx2snn.converter.input_grid import InputGrid
 from onnx2snn.converter.network import PlannedNetwork
+from onnx2snn.converter.plan import Plan, frontier
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.read import Source
 from onnx2snn.converter.samples import Samples
@@ -42,12 +44,19 @@ def describe(
         bias_correction=preset.bias_correction,
         calibration=samples.source,
         seed=seed,
-        analog_ops=()
-        if grids
-        else tuple(f"{t.name} (DirectCurrent)" for t in network.graph.inputs),
+        analog_ops=(*_direct_inputs(grids, network), *_analog_nodes(network.plan)),
         nodes=node_fates(source, canonical, network.plan, network.changes),
         findings=(*findings, *_input_findings(grids, samples)),
     )
+
+
+def _direct_inputs(grids: Mapping[str, InputGrid], network: PlannedNetwork) -> tuple[str, ...]:
+    encoded = frontier(network.graph, network.plan)
+    return () if grids else tuple(f"{tensor.name} (DirectCurrent)" for tensor in encoded)
+
+
+def _analog_nodes(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"{node.node} ({node.op})" for node in analog_nodes(plan))
 
 
 def _input_coding(grids: dict[str, InputGrid], preset: Preset) -> str:

@@ -17,7 +17,7 @@ from onnx import helper
 
 from onnx2snn.converter.graphs import to_model
 from onnx2snn.converter.linearise import linearise
-from onnx2snn.converter.plan import Plan, read_out_tensors
+from onnx2snn.converter.plan import Plan, frontier, read_out_tensors
 from onnx2snn.converter.presets import Pooling
 from onnx2snn.converter.sites import NeuronParameters, Site
 from onnx2snn.ir.grammar import tensor_kinds
@@ -56,6 +56,7 @@ class Ingredients:
 def emit_spiking_graph(graph: gs.Graph, parts: Ingredients) -> onnx.GraphProto:
     """Turn the planned ANN into a spiking graph, in place, and return it as plain ONNX."""
     clock = _Clock(graph, parts)
+    encoded = frontier(graph, parts.plan)
     decoded = read_out_tensors(graph, parts.plan)
     emitted_by = {site.target: parts.neurons[site.name] for site in parts.sites}
     sites = {site.name: site for site in parts.sites}
@@ -66,9 +67,11 @@ def emit_spiking_graph(graph: gs.Graph, parts: Ingredients) -> onnx.GraphProto:
             _to_neuron(node, sites[node.name], parts, clock)
         elif role == "spiking-pool":
             _to_pool(node, sources[node.name], parts, clock, emitted_by)
+        elif node.name in parts.plan.markers:
+            _to_marker(node, sources[node.name], parts, clock)
         elif role == "linear":
             linearise(graph, node, parts.plan.streams, decoded)
-    _encode_inputs(graph, clock)
+    _encode_inputs(graph, encoded, clock)
     _decode_outputs(graph, decoded, parts, clock)
     graph.cleanup().toposort()
     return _finish(graph, clock, parts)
@@ -132,21 +135,30 @@ def _to_pool(
         node.inputs = [node.inputs[0], current, clock.timesteps, clock.stimulus]
 
 
-def _encode_inputs(graph: gs.Graph, clock: _Clock) -> None:
-    for tensor in graph.inputs:
+def _to_marker(node: gs.Node, planned: str, parts: Ingredients, clock: _Clock) -> None:
+    """Turn the Identity that marks one end of a lift into its operator."""
+    marker = parts.plan.markers[node.name]
+    source = node.inputs[0]
+    node.op, node.domain = marker, DOMAIN
+    if marker == "Estimate":
+        current = gs.Constant(f"{node.name}/current", parts.currents[planned])
+        node.inputs = [source, current, clock.timesteps, clock.stimulus]
+    elif marker == "Increment":
+        node.inputs = [source, clock.timesteps, clock.stimulus]
+    else:
+        node.inputs = [source, clock.timesteps]
+
+
+def _encode_inputs(graph: gs.Graph, encoded: Sequence[gs.Tensor], clock: _Clock) -> None:
+    for tensor in encoded:
         readers = list(tensor.outputs)
         output = gs.Variable(f"{tensor.name}/stream", dtype=tensor.dtype)
         for reader in readers:
             reader.inputs = [output if item is tensor else item for item in reader.inputs]
         inputs = [tensor, clock.timesteps, clock.stimulus]
-        node = gs.Node(
-            "DirectCurrent",
-            f"{tensor.name}/direct_current",
-            inputs=inputs,
-            outputs=[output],
-            domain=DOMAIN,
-        )
-        graph.nodes.insert(0, node)
+        name = f"{tensor.name}/direct_current"
+        node = gs.Node("DirectCurrent", name, inputs=inputs, outputs=[output], domain=DOMAIN)
+        graph.nodes.append(node)
 
 
 def _decode_outputs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -13,12 +13,13 @@ from onnx2snn.converter.activations import Activation
 from onnx2snn.converter.channels import channel_axis
 from onnx2snn.converter.graphs import to_model
 from onnx2snn.converter.input_grid import InputGrid
-from onnx2snn.converter.plan import Plan, plan_network, read_out_tensors
+from onnx2snn.converter.plan import Marker, Plan, frontier, plan_network, read_out_tensors
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.rewrites.insert_encoders import (
     insert_input_encoders,
     insert_synapse_encoders,
 )
+from onnx2snn.converter.rewrites.insert_lifts import insert_lifts
 from onnx2snn.converter.rewrites.move_max_pools import move_max_pools
 from onnx2snn.converter.sites import Site
 from onnx2snn.ir.errors import UnsupportedOpError
@@ -39,6 +40,7 @@ class PlannedNetwork:
         pools: nodes that become spiking pools.
         shapes: shape at batch 1 of every stream.
         changes: what the rewrites did.
+        inputs: the encoded tensor by name of its input encoder.
     """
 
     graph: gs.Graph
@@ -48,20 +50,28 @@ class PlannedNetwork:
     pools: tuple[gs.Node, ...]
     shapes: Mapping[str, tuple[int, ...]]
     changes: tuple[Change, ...]
+    inputs: Mapping[str, str]
 
     @property
     def stateful_outputs(self) -> dict[str, tuple[int, ...]]:
         """Return the shape at batch 1 of everything a segment may start from."""
         names = [site.target for site in self.sites]
         names += [pool.outputs[0].name for pool in self.pools]
-        names += [tensor.name for tensor in self.graph.inputs]
+        names += [tensor.name for tensor in frontier(self.graph, self.plan)]
+        names += [node.outputs[0].name for node in self.marked("Increment")]
         return {name: self.shapes[name] for name in names}
+
+    def marked(self, marker: Marker) -> tuple[gs.Node, ...]:
+        """Return the Identity nodes that stand for one kind of marker."""
+        markers = self.plan.markers
+        return tuple(node for node in self.graph.nodes if markers.get(node.name) == marker)
 
     @property
     def segment_ends(self) -> tuple[str, ...]:
         """Return the inputs of neurons and pools, and the tensors that are read out."""
         names = [site.source for site in self.sites]
         names += [pool.inputs[0].name for pool in self.pools]
+        names += [node.inputs[0].name for node in self.marked("Estimate")]
         return tuple(dict.fromkeys([*names, *read_out_tensors(self.graph, self.plan)]))
 
 
@@ -72,14 +82,14 @@ class PlannedNodes:
     Attributes:
         graph: the graph, still an ANN.
         plan: role of every node.
-        inputs: input encoders.
+        inputs: the encoded tensor by name of its input encoder.
         encoders: encoders in front of synapses.
         changes: what the rewrites did.
     """
 
     graph: gs.Graph
     plan: Plan
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, str]
     encoders: tuple[str, ...]
     changes: tuple[Change, ...]
 
@@ -98,13 +108,13 @@ def plan_nodes(
     changes = move_max_pools(graph, before_neuron=preset.pooling == "membrane")
     first = plan_network(graph)
     if first.problems:
-        return PlannedNodes(graph, first, (), (), tuple(changes))
-    inputs = insert_input_encoders(graph, grids) if grids else ()
-    known = _with_encoders(plan_network(graph), inputs)
+        return PlannedNodes(graph, first, {}, (), tuple(changes))
+    inputs = insert_input_encoders(graph, first, grids) if grids else {}
+    plan = insert_lifts(graph, _with_encoders(plan_network(graph), tuple(inputs)))
     spiking_pools = preset.pooling != "membrane"
-    encoders = insert_synapse_encoders(graph, known, spiking_pools=spiking_pools)
-    plan = _with_encoders(plan_network(graph), inputs, encoders)
-    return PlannedNodes(graph, plan, inputs, encoders, tuple(changes))
+    encoders = insert_synapse_encoders(graph, plan, spiking_pools=spiking_pools)
+    graph.toposort()
+    return PlannedNodes(graph, _with_encoders(plan, (), encoders), inputs, encoders, tuple(changes))
 
 
 def plan_spiking_network(
@@ -138,7 +148,9 @@ def plan_spiking_network(
         if node.name in plan.activations
     )
     pools = tuple(node for node in graph.nodes if plan.role(node) == "spiking-pool")
-    return PlannedNetwork(graph, to_model(graph), plan, sites, pools, shapes, planned.changes)
+    return PlannedNetwork(
+        graph, to_model(graph), plan, sites, pools, shapes, planned.changes, planned.inputs
+    )
 
 
 def raise_if_unsupported(plan: Plan) -> None:
@@ -153,17 +165,17 @@ def raise_if_unsupported(plan: Plan) -> None:
 
 def _with_encoders(plan: Plan, inputs: tuple[str, ...], encoders: tuple[str, ...] = ()) -> Plan:
     """Mark the Identity nodes that stand for encoders as neurons with an unbounded activation."""
-    fates = dict(plan.fates)
+    fates, kinds = dict(plan.fates), dict(plan.kinds)
     activations = dict(plan.activations)
     for name in inputs:
         fates[name] = NodeFate(node=name, op="Identity", fate="input", detail="input encoder")
-        activations[name] = Activation()
     for name in encoders:
         fates[name] = NodeFate(
             node=name, op="Identity", fate="encoder", detail="analog values become spikes"
         )
-        activations[name] = Activation()
-    return Plan(fates, activations, plan.streams, plan.findings)
+        kinds[f"{name}/out"] = "stream"
+    activations.update((name, Activation()) for name in (*inputs, *encoders))
+    return replace(plan, fates=fates, activations=activations, kinds=kinds)
 
 
 def _site(node: gs.Node, role: Fate, plan: Plan, shapes: Mapping[str, tuple[int, ...]]) -> Site:

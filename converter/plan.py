@@ -1,16 +1,19 @@
 """The plan: what becomes of every node of the canonical ANN.
 
-Nodes are classified in topological order by the streams they touch: an activation becomes a
-neuron, MaxPool a spiking pool, linear operators act on the stream as they are; whatever else is
-left must be read-out, that is, no trained weights may follow it. Everything that cannot be
-converted is collected as findings, so that a caller sees all problems at once.
+Nodes are classified in topological order by the kinds of their inputs (the kinds of
+:mod:`onnx2snn.ir.grammar`): an activation becomes a neuron, MaxPool a spiking pool, linear
+operators act on the stream as they are. Whatever is not linear works on estimates, if trained
+weights or neurons follow it (a *lift*, or *bilinear* for products of two activations), and else on
+decoded values (*read-out*). What cannot be lifted is refused; all problems are collected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations import (
@@ -21,10 +24,26 @@ from onnx2snn.converter.activations import (
 )
 from onnx2snn.converter.rewiring import is_op, is_output
 from onnx2snn.ir.findings import Finding
-from onnx2snn.ir.grammar import SHAPE_OPS
-from onnx2snn.ir.linear import LINEAR_OPS, is_synapse, why_not_linear
+from onnx2snn.ir.grammar import SHAPE_OPS, Kind
+from onnx2snn.ir.linear import is_synapse, why_not_linear
 from onnx2snn.ir.manifest import Fate, NodeFate
 from onnx2snn.ir.ops import OPSET
+
+Marker = Literal["Estimate", "Increment", "Hold"]
+
+UNLIFTABLE: Mapping[str, str] = {
+    "If": "its branches would change with the timestep",
+    "Loop": "a loop carries state of its own",
+    "Scan": "a scan carries state of its own",
+    "NonZero": "its output shape depends on the data",
+    "Unique": "its output shape depends on the data",
+    "Compress": "its output shape depends on the data",
+    "NonMaxSuppression": "its output shape depends on the data",
+    "LSTM": "a recurrent operator needs its states to settle step by step",
+    "GRU": "a recurrent operator needs its states to settle step by step",
+    "RNN": "a recurrent operator needs its states to settle step by step",
+}
+"""Operators that cannot work on estimates, and why."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +53,21 @@ class Plan:
     Attributes:
         fates: role of every node, by node name.
         activations: the activation of every node that becomes a neuron, by node name.
-        streams: names of the tensors that become streams.
+        kinds: kind of every tensor that is not constant, by name.
         findings: problems (severity error) and remarks.
+        markers: Identity nodes that stand for Estimate, Increment or Hold, by name.
     """
 
     fates: Mapping[str, NodeFate]
     activations: Mapping[str, Activation]
-    streams: frozenset[str]
+    kinds: Mapping[str, Kind]
     findings: tuple[Finding, ...]
+    markers: Mapping[str, Marker] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """Return the names of the tensors that become streams."""
+        return frozenset(name for name, kind in self.kinds.items() if kind == "stream")
 
     @property
     def problems(self) -> tuple[Finding, ...]:
@@ -58,52 +84,74 @@ class _Builder:
     """Collects roles while walking the graph once."""
 
     rules: tuple[ActivationRule, ...]
-    streams: set[str]
-    values: set[str] = field(default_factory=set)
+    goes_on: set[str]
+    kinds: dict[str, Kind]
     fates: dict[str, NodeFate] = field(default_factory=dict)
     activations: dict[str, Activation] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def visit(self, node: gs.Node) -> None:
-        is_stream = [tensor.name in self.streams for tensor in node.inputs]
-        is_value = [tensor.name in self.values for tensor in node.inputs]
-        if any(is_value):
-            self._read_out(node, "works on decoded values")
-        elif node.op in SHAPE_OPS or not any(is_stream):
-            self._set(node, "prologue", "depends on shapes only")
+        kinds = [self.kinds.get(tensor.name, "constant") for tensor in node.inputs]
+        if "value" in kinds:
+            self._set(node, "read-out", "works on decoded values", "value")
+        elif node.op in SHAPE_OPS or set(kinds) <= {"constant"}:
+            self._set(node, "prologue", "depends on shapes only", "constant")
+        elif set(kinds) <= {"constant", "raw"}:
+            self._visit_raw(node)
         else:
-            self._visit_stream(node, is_stream)
+            self._visit_stream(node, kinds)
 
-    def _visit_stream(self, node: gs.Node, is_stream: list[bool]) -> None:
+    def _visit_raw(self, node: gs.Node) -> None:
+        """Raw tensors become streams where they become float32: at the encoder."""
+        becomes: Kind = "stream" if _is_float(node.outputs[0]) else "raw"
+        self._set(node, "prologue", "runs once, before the encoder", becomes)
+
+    def _visit_stream(self, node: gs.Node, kinds: list[Kind]) -> None:
         activation = match_activation(node, self.rules)
-        if activation is not None:
+        is_stream = [kind in ("stream", "estimate", "raw") for kind in kinds]
+        estimated = "stream" not in kinds
+        linear = is_op(node, node.op) and not why_not_linear(node.op, is_stream)
+        if activation is not None and (node.name in self.goes_on or not activation.readout_ok):
             self.activations[node.name] = activation
-            self._set(node, "neuron", "", stream=True)
-        elif is_op(node, "MaxPool") and len(node.outputs) == 1:
-            self._set(node, "spiking-pool", "", stream=True)
-        elif is_op(node, node.op) and not why_not_linear(node.op, is_stream):
-            synapse = "synapses (bias-free)" if is_synapse(node.op) else "acts on the stream"
-            self._set(node, "linear", synapse, stream=True)
+            self._set(node, "neuron", f"{activation.describe()} neuron", "stream")
+        elif is_op(node, "MaxPool") and len(node.outputs) == 1 and not estimated:
+            self._set(node, "spiking-pool", "max-pool of spikes or membranes", "stream")
+        elif linear and is_synapse(node.op):
+            self._set(node, "linear", "synapses (bias-free)", "stream")
+        elif linear and not estimated and "raw" not in kinds:
+            self._set(node, "linear", _linear_detail(node, is_stream), "stream")
+        elif node.name in self.goes_on:
+            self._lift(node, is_stream, linear)
         else:
-            self._read_out(node, "works on decoded values")
+            self._set(node, "read-out", "works on decoded values", "value")
 
-    def _read_out(self, node: gs.Node, detail: str) -> None:
-        self._set(node, "read-out", detail)
-        self.values.update(tensor.name for tensor in node.outputs)
+    def _lift(self, node: gs.Node, is_stream: list[bool], linear: bool) -> None:
+        if node.op in UNLIFTABLE:
+            self._set(node, "refused", UNLIFTABLE[node.op], "estimate")
+            self.findings.append(_unsupported(node, UNLIFTABLE[node.op]))
+        elif is_synapse(node.op) and sum(is_stream) > 1:
+            self._set(node, "bilinear", "product of two spike-coded activations", "estimate")
+        elif linear:
+            self._set(node, "lift", "linear, on estimates", "estimate")
+        else:
+            self._set(node, "lift", "analog: works on estimates", "estimate")
 
-    def _set(self, node: gs.Node, fate: Fate, detail: str, *, stream: bool = False) -> None:
+    def _set(self, node: gs.Node, fate: Fate, detail: str, kind: Kind) -> None:
         self.fates[node.name] = NodeFate(node=node.name, op=node.op, fate=fate, detail=detail)
-        if stream:
-            self.streams.update(tensor.name for tensor in node.outputs)
+        if kind != "constant":
+            self.kinds.update((tensor.name, kind) for tensor in node.outputs)
 
 
 def plan_network(graph: gs.Graph, rules: tuple[ActivationRule, ...] = ACTIVATIONS) -> Plan:
     """Classify every node of a canonical graph (topologically sorted, names unique)."""
-    builder = _Builder(rules, streams={tensor.name for tensor in graph.inputs})
+    kinds: dict[str, Kind] = {
+        tensor.name: "stream" if _is_float(tensor) else "raw" for tensor in graph.inputs
+    }
+    builder = _Builder(rules, _leads_to_weights(graph, rules), kinds)
     for node in graph.nodes:
         builder.visit(node)
-    builder.findings += _weights_behind_values(graph, builder)
-    if not builder.activations:
+    lifted = any(fate.fate in ("lift", "bilinear") for fate in builder.fates.values())
+    if not builder.activations and not lifted:
         builder.findings.append(
             Finding(
                 code="no-activation",
@@ -113,37 +161,38 @@ def plan_network(graph: gs.Graph, rules: tuple[ActivationRule, ...] = ACTIVATION
                 "'onnx2snn ops' lists the activations that are known",
             )
         )
-    return Plan(
-        builder.fates, builder.activations, frozenset(builder.streams), tuple(builder.findings)
-    )
+    return Plan(builder.fates, builder.activations, builder.kinds, tuple(builder.findings))
 
 
-def _weights_behind_values(graph: gs.Graph, builder: _Builder) -> list[Finding]:
-    """Find the operators that decode in the middle of the network: weights follow them."""
-    behind: set[str] = set()
-    problems = []
+def _leads_to_weights(graph: gs.Graph, rules: tuple[ActivationRule, ...]) -> set[str]:
+    """Return the nodes behind which weights or neurons still come."""
+    wanted: set[str] = set()
+    names: set[str] = set()
     for node in reversed(graph.nodes):
-        feeds_weights = any(tensor.name in behind for tensor in node.outputs)
-        decoded = builder.fates[node.name].fate == "read-out"
-        if decoded and (feeds_weights or is_synapse(node.op)):
-            behind.update(tensor.name for tensor in node.inputs)
-            first = any(tensor.name in builder.streams for tensor in node.inputs)
-            if first:
-                problems.append(_unsupported(graph, node, builder))
-    return problems[::-1]
+        if any(tensor.name in wanted for tensor in node.outputs):
+            names.add(node.name)
+        activation = match_activation(node, rules)
+        fires = activation is not None and not activation.readout_ok
+        if node.name in names or is_synapse(node.op) or fires or node.op == "MaxPool":
+            wanted.update(tensor.name for tensor in node.inputs)
+    return names
 
 
-def _unsupported(graph: gs.Graph, node: gs.Node, builder: _Builder) -> Finding:
-    is_stream = [tensor.name in builder.streams for tensor in node.inputs]
-    reason = (
-        why_not_linear(node.op, is_stream)
-        if node.op in LINEAR_OPS
-        else ("not linear, no neuron stands for it, and trained weights follow it")
-    )
+def _is_float(tensor: gs.Tensor) -> bool:
+    return tensor.dtype is None or np.dtype(tensor.dtype) == np.float32
+
+
+def _linear_detail(node: gs.Node, is_stream: list[bool]) -> str:
+    if node.op in ("Add", "Sum") and sum(is_stream) > 1:
+        return "currents add up in the membranes that follow"
+    return "acts on the stream"
+
+
+def _unsupported(node: gs.Node, reason: str) -> Finding:
     return Finding(
         code="unsupported-op",
         severity="error",
-        message=reason,
+        message=f"cannot work on a stream: {reason}",
         node=node.name,
         op=f"{node.domain}::{node.op}" if node.domain else node.op,
         opset=OPSET,
@@ -152,12 +201,20 @@ def _unsupported(graph: gs.Graph, node: gs.Node, builder: _Builder) -> Finding:
     )
 
 
+def frontier(graph: gs.Graph, plan: Plan) -> tuple[gs.Tensor, ...]:
+    """Return the tensors at which raw values become streams: float inputs, ends of prologues."""
+    made = [
+        tensor for node in graph.nodes if plan.role(node) == "prologue" for tensor in node.outputs
+    ]
+    return tuple(t for t in (*graph.inputs, *made) if plan.kinds.get(t.name) == "stream")
+
+
 def read_out_tensors(graph: gs.Graph, plan: Plan) -> tuple[str, ...]:
     """Return the streams that must be decoded: graph outputs and what read-out nodes read."""
     names: dict[str, None] = {}
-    for node in graph.nodes:
-        for tensor in node.outputs:
-            read = any(plan.role(reader) == "read-out" for reader in tensor.outputs)
-            if tensor.name in plan.streams and (read or is_output(graph, tensor)):
-                names[tensor.name] = None
+    tensors = [*graph.inputs, *(tensor for node in graph.nodes for tensor in node.outputs)]
+    for tensor in tensors:
+        read = any(plan.role(reader) == "read-out" for reader in tensor.outputs)
+        if tensor.name in plan.streams and (read or is_output(graph, tensor)):
+            names[tensor.name] = None
     return tuple(names)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import helper
 
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.findings import Finding
@@ -135,7 +136,11 @@ def synthetic_samples(model: onnx.ModelProto, seed: int) -> Samples:
                 remedy="pass calibration data (--calibration), or fix the shape when exporting",
             )
         count = shape[0] or SYNTHETIC_SAMPLES
-        feeds[name] = _noise(rng, (count, *(size or 1 for size in shape[1:])))
+        full = (count, *(size or 1 for size in shape[1:]))
+        limit = _index_limit(model, name)
+        feeds[name] = (
+            _noise(rng, full) if limit is None else _indices(rng, full, limit, model, name)
+        )
     samples = min(len(values) for values in feeds.values())
     return Samples(feeds, CalibrationSource(kind="synthetic", samples=samples))
 
@@ -157,3 +162,30 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float
         spread = pink.std(axis=tuple(range(1, len(shape))), keepdims=True)
         white[::2] = pink / np.maximum(spread, 1e-12)
     return white.astype(np.float32)
+
+
+def _input_type(model: onnx.ModelProto, name: str) -> int:
+    return next(
+        int(info.type.tensor_type.elem_type) for info in model.graph.input if info.name == name
+    )
+
+
+def _index_limit(model: onnx.ModelProto, name: str) -> int | None:
+    """Return the first invalid value of an integer input: the rows of the tables it looks up."""
+    kind = helper.tensor_dtype_to_np_dtype(_input_type(model, name)).kind
+    if kind == "f":
+        return None
+    rows = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
+    limits = [
+        rows[node.input[0]]
+        for node in model.graph.node
+        if node.op_type == "Gather" and name == node.input[1] and node.input[0] in rows
+    ]
+    return min(limits, default=2)
+
+
+def _indices(
+    rng: np.random.Generator, shape: tuple[int, ...], limit: int, model: onnx.ModelProto, name: str
+) -> NDArray[np.generic]:
+    dtype = helper.tensor_dtype_to_np_dtype(_input_type(model, name))
+    return rng.integers(0, limit, size=shape).astype(dtype)

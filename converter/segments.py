@@ -38,7 +38,7 @@ def cut(
     graph = helper.make_graph(
         _without(kept[::-1], boundary),
         "segment",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inputs],
+        [_input_info(model, name) for name in inputs],
         [helper.make_empty_tensor_value_info(name) for name in outputs],
         constants,
     )
@@ -48,6 +48,12 @@ def cut(
         opset_imports=model.opset_import,
         ir_version=model.ir_version,
     )
+
+
+def _input_info(model: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
+    """Return the declaration of an input of a part: the model's own, or an open float32 tensor."""
+    own = (info for info in model.graph.input if info.name == name)
+    return next(own, helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
 
 
 def _reads(node: onnx.NodeProto) -> set[str]:
@@ -78,13 +84,15 @@ def affine_constants(
     model: onnx.ModelProto,
     stateful: Mapping[str, Sequence[int]],
     tensors: Sequence[str],
+    one_sample: Tensors,
 ) -> dict[str, NDArray[np.float32]]:
     """Evaluate tensors with every stream at zero: the constant part of each affine segment.
 
     Args:
         model: the planned ANN.
         stateful: shape at batch 1 of every tensor a neuron, pool or input emits.
-        tensors: inputs of neurons, pools and read-outs.
+        tensors: inputs of neurons, pools, lifts and read-outs.
+        one_sample: feeds at batch 1, for inputs that are no streams (their shapes may matter).
 
     Returns:
         The constant part per tensor, [1, *F], reduced to [1, C, 1, ..] where it does not depend
@@ -95,7 +103,10 @@ def affine_constants(
     if wanted:
         part = cut(model, stateful, wanted)
         session = Session(part, optimised=False)
-        feeds = {name: np.zeros(stateful[name], np.float32) for name in session.inputs}
+        feeds: Tensors = {
+            name: np.zeros(stateful[name], np.float32) if name in stateful else one_sample[name]
+            for name in session.inputs
+        }
         values = session.run(feeds, wanted)
     zero = np.zeros((), np.float32)
     return {

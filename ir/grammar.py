@@ -2,14 +2,16 @@
 
 Every tensor has a kind: *constant* (initializers and what depends on them alone), *raw* (graph
 inputs and what is computed from them before they become streams), *stream* (time folded into the
-batch) or *value* (decoded). The rules:
+batch), *estimate* (the running value of a stream, also folded) or *value* (decoded). The rules:
 
-1. Only ``DirectCurrent`` makes a stream, from a raw tensor or a constant.
-2. Neurons, spiking pools and lifts take a stream and emit a stream.
+1. A stream is made by ``DirectCurrent`` from a raw tensor, or by ``Increment`` from an estimate.
+2. Neurons and spiking pools take a stream and emit a stream.
 3. Every other node on a stream is linear and bias-free (:mod:`onnx2snn.ir.linear`).
-4. Only ``ReadOut`` leaves a stream; what follows works on values.
-5. Graph outputs are values or raw, never streams.
-6. Quanta are finite and positive, bounds are ordered and contain zero.
+4. ``Estimate`` makes an estimate from a stream, ``Hold`` from a raw tensor; any standard operator
+   may work on estimates and constants.
+5. Only ``ReadOut`` leaves a stream for good; what follows works on values.
+6. Graph outputs are values or raw, never streams or estimates.
+7. Quanta are finite and positive, bounds are ordered and contain zero.
 
 ``onnx.checker`` does not look into foreign domains, so this module must.
 """
@@ -34,12 +36,15 @@ from onnx2snn.ir.ops import (
     IR_VERSION,
     OPSET,
     DirectCurrent,
+    Estimate,
+    Hold,
+    Increment,
     Neuron,
     RunningReadOut,
     spiking_op,
 )
 
-Kind = Literal["constant", "raw", "stream", "value"]
+Kind = Literal["constant", "raw", "stream", "estimate", "value"]
 SHAPE_OPS = ("Shape", "Size")
 
 
@@ -74,10 +79,12 @@ def tensor_kinds(graph: onnx.GraphProto) -> dict[str, Kind]:
 def _output_kind(node: onnx.NodeProto, inputs: list[Kind]) -> Kind:
     if node.domain == DOMAIN:
         op = spiking_op(node)
+        if isinstance(op, Estimate | Hold):
+            return "estimate"
         return "value" if isinstance(op, RunningReadOut) else "stream"
     if node.op_type in SHAPE_OPS:
         return "constant"
-    order: tuple[Kind, ...] = ("value", "stream", "raw")
+    order: tuple[Kind, ...] = ("value", "stream", "estimate", "raw")
     return next((kind for kind in order if kind in inputs), "constant")
 
 
@@ -114,16 +121,19 @@ def _node_problems(model: onnx.ModelProto) -> Iterator[Finding]:
         present = [kinds.get(name, "constant") if name else "constant" for name in node.input]
         if node.domain == DOMAIN:
             yield from _spiking_problems(node, present, constants)
-        elif "stream" in present and "value" in present:
-            yield _problem(node, "mixes a stream with a decoded value")
+        elif "value" in present and {"stream", "estimate"} & set(present):
+            yield _problem(node, "mixes a stream or an estimate with a decoded value")
+        elif "estimate" in present and {"stream", "raw"} & set(present):
+            yield _problem(node, "mixes an estimate with a stream or a raw tensor")
         elif "stream" in present and node.op_type not in SHAPE_OPS:
             yield from _linear_problems(node, present)
     for output in graph.output:
-        if kinds.get(output.name) == "stream":
+        kind = kinds.get(output.name)
+        if kind in ("stream", "estimate"):
             yield Finding(
                 code="stream-output",
                 severity="error",
-                message=f"graph output '{output.name}' is a stream; it needs a ReadOut",
+                message=f"graph output '{output.name}' is a {kind}; it needs a ReadOut",
             )
 
 
@@ -135,8 +145,11 @@ def _spiking_problems(
         if present[0] == "stream":
             yield _problem(node, "encodes what already is a stream")
         return
-    if present[0] != "stream":
-        yield _problem(node, f"needs a stream, got a {present[0]} tensor")
+    wanted: Kind = "stream"
+    if isinstance(op, Increment | Hold):
+        wanted = "estimate" if isinstance(op, Increment) else "raw"
+    if present[0] != wanted:
+        yield _problem(node, f"needs a {wanted} tensor, got a {present[0]} tensor")
     if len(node.input) != len(op.inputs):
         yield _problem(node, f"has {len(node.input)} inputs, needs {len(op.inputs)}")
         return

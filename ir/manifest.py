@@ -19,6 +19,7 @@ Fate = Literal[
     "linear",
     "spiking-pool",
     "lift",
+    "bilinear",
     "read-out",
     "prologue",
     "folded",

@@ -17,34 +17,52 @@ from collections.abc import Mapping
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.input_grid import InputGrid
-from onnx2snn.converter.plan import Plan
-from onnx2snn.converter.rewiring import Names
+from onnx2snn.converter.plan import Plan, frontier
+from onnx2snn.converter.rewiring import Names, insert_after, producer
+from onnx2snn.ir.grammar import SHAPE_OPS
 from onnx2snn.ir.linear import LINEAR_OPS, is_synapse
 
 
-def insert_input_encoders(graph: gs.Graph, grids: Mapping[str, InputGrid]) -> tuple[str, ...]:
-    """Put an encoder behind every graph input; return their node names."""
+def insert_input_encoders(
+    graph: gs.Graph, plan: Plan, grids: Mapping[str, InputGrid]
+) -> dict[str, str]:
+    """Put an encoder behind every tensor that becomes a stream.
+
+    Returns:
+        The tensor by name of its encoder.
+    """
     names = Names(graph)
-    encoders = []
-    for tensor in graph.inputs:
-        readers = list(tensor.outputs)
+    encoders: dict[str, str] = {}
+    for tensor in frontier(graph, plan):
+        readers = [reader for reader in tensor.outputs if reader.op not in SHAPE_OPS]
         grid = grids[tensor.name]
-        current, nodes = tensor, []
         label = names.fresh(f"{tensor.name}/encoder")
-        steps = [("Sub", grid.offset), ("Identity", None), ("Add", grid.offset)]
-        if not grid.offset.any():
-            steps = [("Identity", None)]
-        for op, offset in steps:
-            name = label if op == "Identity" else names.fresh(f"{label}/{op.lower()}")
-            constants = [] if offset is None else [gs.Constant(f"{name}/offset", offset)]
-            output = gs.Variable(f"{name}/out", dtype=tensor.dtype, shape=tensor.shape)
-            nodes.append(gs.Node(op, name, inputs=[current, *constants], outputs=[output]))
-            current = output
+        nodes = _encoder_chain(tensor, grid, label, names)
+        current = nodes[-1].outputs[0]
         for reader in readers:
             reader.inputs = [current if item is tensor else item for item in reader.inputs]
-        graph.nodes[:0] = nodes
-        encoders.append(label)
-    return tuple(encoders)
+        source = producer(tensor)
+        if source is None:
+            graph.nodes[:0] = nodes
+        else:
+            insert_after(graph, source, *nodes)
+        encoders[label] = tensor.name
+    return encoders
+
+
+def _encoder_chain(tensor: gs.Tensor, grid: InputGrid, label: str, names: Names) -> list[gs.Node]:
+    """Return Sub(offset), Identity, Add(offset), or Identity alone where silence is zero."""
+    steps = [("Sub", grid.offset), ("Identity", None), ("Add", grid.offset)]
+    if not grid.offset.any():
+        steps = [("Identity", None)]
+    nodes: list[gs.Node] = []
+    for op, offset in steps:
+        name = label if op == "Identity" else names.fresh(f"{label}/{op.lower()}")
+        source = nodes[-1].outputs[0] if nodes else tensor
+        constants = [] if offset is None else [gs.Constant(f"{name}/offset", offset)]
+        output = gs.Variable(f"{name}/out", dtype=tensor.dtype, shape=tensor.shape)
+        nodes.append(gs.Node(op, name, inputs=[source, *constants], outputs=[output]))
+    return nodes
 
 
 def analog_tensors(graph: gs.Graph, plan: Plan, spiking_pools: bool) -> set[str]:
@@ -55,29 +73,42 @@ def analog_tensors(graph: gs.Graph, plan: Plan, spiking_pools: bool) -> set[str]
         from_analog = any(tensor.name in analog for tensor in node.inputs)
         currents = role == "linear" and (is_synapse(node.op) or from_analog)
         pooled = role == "spiking-pool" and (from_analog or not spiking_pools)
-        if currents or pooled:
+        if currents or pooled or plan.markers.get(node.name) == "Increment":
             analog.update(tensor.name for tensor in node.outputs)
     return analog
 
 
 def insert_synapse_encoders(graph: gs.Graph, plan: Plan, *, spiking_pools: bool) -> tuple[str, ...]:
-    """Put an encoder in front of every synapse that would receive analog values."""
+    """Put an encoder in front of every synapse that would receive analog values.
+
+    The operands of a product of two activations are such synapses, too.
+    """
     analog = analog_tensors(graph, plan, spiking_pools)
     names = Names(graph)
     encoders: dict[str, gs.Node] = {}
     for node in list(graph.nodes):
-        if plan.role(node) != "linear" or not is_synapse(node.op):
-            continue
-        positions = LINEAR_OPS[node.op].streams
-        for index, tensor in enumerate(node.inputs):
-            if tensor.name not in analog or (positions is not None and index not in positions):
+        for index in _spiking_positions(node, plan):
+            tensor = node.inputs[index]
+            if tensor.name not in analog:
                 continue
             if tensor.name not in encoders:
                 name = names.fresh(f"{tensor.name}/encoder")
                 output = gs.Variable(f"{name}/out", dtype=tensor.dtype, shape=tensor.shape)
                 encoder = gs.Node("Identity", name, inputs=[tensor], outputs=[output])
                 encoders[tensor.name] = encoder
-                graph.nodes.append(encoder)
+                source = producer(tensor)
+                if source is not None:
+                    insert_after(graph, source, encoder)
             node.inputs[index] = encoders[tensor.name].outputs[0]
-    graph.toposort()
     return tuple(encoder.name for encoder in encoders.values())
+
+
+def _spiking_positions(node: gs.Node, plan: Plan) -> list[int]:
+    """Return the inputs of a node at which spikes must arrive."""
+    if plan.markers.get(node.name) == "Estimate":
+        multiplied = any(plan.role(reader) == "bilinear" for reader in node.outputs[0].outputs)
+        return [0] if multiplied else []
+    if plan.role(node) != "linear" or not is_synapse(node.op):
+        return []
+    positions = LINEAR_OPS[node.op].streams
+    return [i for i in range(len(node.inputs)) if positions is None or i in positions]

@@ -47,7 +47,8 @@ def _commutes(node: gs.Node, rules: tuple[ActivationRule, ...]) -> bool:
 
 def _copy(node: gs.Node, name: str, inputs: list[gs.Tensor], like: gs.Tensor) -> gs.Node:
     output = gs.Variable(f"{name}/out", dtype=like.dtype)
-    return gs.Node(node.op, name, attrs=dict(node.attrs), inputs=inputs, outputs=[output])
+    attrs, domain = dict(node.attrs), node.domain
+    return gs.Node(node.op, name, attrs=attrs, inputs=inputs, outputs=[output], domain=domain)
 
 
 def _past_activation(graph: gs.Graph, pool: gs.Node, activation: gs.Node, names: Names) -> gs.Node:

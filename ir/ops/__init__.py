@@ -7,6 +7,7 @@ import onnx
 from onnx2snn.ir.errors import InvariantError
 from onnx2snn.ir.ops.base import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, SpikingOp
 from onnx2snn.ir.ops.direct_current import DirectCurrent
+from onnx2snn.ir.ops.estimate import Estimate, Hold, Increment
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
 from onnx2snn.ir.ops.integrate_fire import IntegrateFire
 from onnx2snn.ir.ops.max_pool import GatedMaxPool, IncrementMaxPool, MembraneMaxPool
@@ -22,6 +23,9 @@ OPS: tuple[SpikingOp, ...] = (
     DirectCurrent(),
     ReadOut(),
     RunningReadOut(),
+    Estimate(),
+    Increment(),
+    Hold(),
     IncrementMaxPool(),
     MembraneMaxPool(),
     GatedMaxPool(),
@@ -54,8 +58,11 @@ __all__ = [
     "OPS",
     "OPSET",
     "DirectCurrent",
+    "Estimate",
     "GatedMaxPool",
     "GradedIntegrateFire",
+    "Hold",
+    "Increment",
     "IncrementMaxPool",
     "IntegrateFire",
     "MembraneMaxPool",

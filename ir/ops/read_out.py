@@ -19,6 +19,29 @@ from onnx2snn.ir.ops.base import GAINS, STEP_GAIN, UNFOLD, SpikingOp, function, 
 from onnx2snn.ir.types import Array, Parameters, State
 
 
+def running_sequence(name: str) -> onnx.FunctionProto:
+    """Return the body of y[t] = C_t / g_t + c over a whole stream."""
+    return function(f"""{name} (x, current, timesteps, stimulus) => (y) {{
+{UNFOLD}{GAINS}
+  currents = Reshape (x, unfolded)
+  axis = Constant <value_int = 0> ()
+  charges = CumSum (currents, axis)
+  values = Div (charges, gains)
+  folded = Reshape (values, shape)
+  y = Add (folded, current)
+}}""")
+
+
+def running_step(name: str) -> onnx.FunctionProto:
+    """Return the body of y[t] = C_t / g_t + c for one timestep with explicit charge."""
+    return function(f"""{name} (x, charge, current, t, stimulus) => (y, integrated) {{
+{STEP_GAIN}
+  integrated = Add (charge, x)
+  value = Div (integrated, g)
+  y = Add (value, current)
+}}""")
+
+
 class RunningReadOut(SpikingOp):
     """The decoded value after every timestep; takes x, ``current``, T and S."""
 
@@ -38,24 +61,11 @@ class RunningReadOut(SpikingOp):
 
     def sequence_body(self) -> onnx.FunctionProto:
         """Cumulative sum over time, divided by the gains."""
-        return function(f"""{self.name} (x, current, timesteps, stimulus) => (y) {{
-{UNFOLD}{GAINS}
-  currents = Reshape (x, unfolded)
-  axis = Constant <value_int = 0> ()
-  charges = CumSum (currents, axis)
-  values = Div (charges, gains)
-  folded = Reshape (values, shape)
-  y = Add (folded, current)
-}}""")
+        return running_sequence(self.name)
 
     def step_body(self) -> onnx.FunctionProto:
         """Accumulate one timestep with explicit charge."""
-        return function(f"""{self.step_name} (x, charge, current, t, stimulus) => (y, integrated) {{
-{STEP_GAIN}
-  integrated = Add (charge, x)
-  value = Div (integrated, g)
-  y = Add (value, current)
-}}""")
+        return running_step(self.step_name)
 
     def settled_body(self) -> onnx.FunctionProto:
         """Return x + c."""
