@@ -97,7 +97,13 @@ def convert(
         samples = _samples(canonical.model, calibration, seed)
         settings = _more_headroom(settings, samples)
         grids = _grids(canonical.model, samples, settings)
-        network = plan_spiking_network(canonical.model, settings, grids, samples.first(1))
+        network = plan_spiking_network(
+            canonical.model,
+            settings,
+            grids,
+            samples.first(1),
+            batch_free=canonical.batch_free,
+        )
     with clock.stage("measure"):
         statistics = _measure(network, samples, settings)
         neurons = _set_thresholds(network, statistics, grids, settings)
@@ -238,7 +244,7 @@ def _emit(
         pooling=preset.pooling,
         timesteps=manifest.timesteps,
         stimulus=manifest.stimulus,
-        shapes=network.shapes,
+        dims=network.dims,
     )
     return seal(inline(emit_spiking_graph(network.graph, parts), ANN_FUNCTIONS), manifest)
 

@@ -40,7 +40,7 @@ class Ingredients:
         pooling: how max-pooling is done.
         timesteps: default T.
         stimulus: S; None for S = T.
-        shapes: shape at batch 1 of every stream.
+        dims: dimensions of every stream whose batch axis is known.
     """
 
     plan: Plan
@@ -50,7 +50,7 @@ class Ingredients:
     pooling: Pooling
     timesteps: int
     stimulus: int | None
-    shapes: Mapping[str, Sequence[int]]
+    dims: Mapping[str, Sequence[int | str]]
 
 
 def emit_spiking_graph(graph: gs.Graph, parts: Ingredients) -> onnx.GraphProto:
@@ -193,11 +193,11 @@ def _finish(graph: gs.Graph, clock: _Clock, parts: Ingredients) -> onnx.GraphPro
     proto = to_model(graph).graph
     default = np.asarray(clock.default, np.int64)
     proto.initializer.append(onnx.numpy_helper.from_array(default, clock.timesteps.name))
-    _declare_shapes(proto, parts.shapes)
+    _declare_shapes(proto, parts.dims)
     return proto
 
 
-def _declare_shapes(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int]]) -> None:
+def _declare_shapes(graph: onnx.GraphProto, dims: Mapping[str, Sequence[int | str]]) -> None:
     """Declare the shape of every stream: shape inference cannot see through the folding.
 
     The ANN's own declarations no longer hold, because time now shares the batch axis.
@@ -207,6 +207,5 @@ def _declare_shapes(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int]])
     del graph.value_info[:]
     for name, kind in kinds.items():
         planned = name.removesuffix("/stream")
-        if kind == "stream" and name not in declared and planned in shapes:
-            shape: list[str | int | None] = ["timesteps*N", *shapes[planned][1:]]
-            graph.value_info.append(helper.make_tensor_value_info(name, FLOAT, shape))
+        if kind == "stream" and name not in declared and planned in dims:
+            graph.value_info.append(helper.make_tensor_value_info(name, FLOAT, dims[planned]))

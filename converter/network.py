@@ -39,6 +39,7 @@ class PlannedNetwork:
         sites: places of neurons, in topological order.
         pools: nodes that become spiking pools.
         shapes: shape at batch 1 of every stream.
+        dims: the same with the batch axis named, for streams whose batch axis is known.
         changes: what the rewrites did.
         inputs: the encoded tensor by name of its input encoder.
     """
@@ -49,6 +50,7 @@ class PlannedNetwork:
     sites: tuple[Site, ...]
     pools: tuple[gs.Node, ...]
     shapes: Mapping[str, tuple[int, ...]]
+    dims: Mapping[str, tuple[int | str, ...]]
     changes: tuple[Change, ...]
     inputs: Mapping[str, str]
 
@@ -122,6 +124,8 @@ def plan_spiking_network(
     preset: Preset,
     grids: Mapping[str, InputGrid],
     one_sample: Tensors,
+    *,
+    batch_free: bool = True,
 ) -> PlannedNetwork:
     """Plan the nodes, and learn the shapes by running one sample.
 
@@ -130,6 +134,7 @@ def plan_spiking_network(
         preset: the knobs.
         grids: grid of every input; empty for an analog first layer.
         one_sample: feeds at batch 1.
+        batch_free: whether the model runs at any batch.
 
     Raises:
         UnsupportedOpError: naming every node that cannot be converted.
@@ -138,6 +143,8 @@ def plan_spiking_network(
     raise_if_unsupported(planned.plan)
     graph, plan = planned.graph, planned.plan
     shapes = _trace_shapes(graph, plan, one_sample)
+    twice = _trace_shapes(graph, plan, _doubled(one_sample)) if batch_free else {}
+    dims = _name_batch(shapes, twice)
     roles: dict[str, Fate] = {
         **dict.fromkeys(planned.inputs, "input"),
         **dict.fromkeys(planned.encoders, "encoder"),
@@ -149,7 +156,7 @@ def plan_spiking_network(
     )
     pools = tuple(node for node in graph.nodes if plan.role(node) == "spiking-pool")
     return PlannedNetwork(
-        graph, to_model(graph), plan, sites, pools, shapes, planned.changes, planned.inputs
+        graph, to_model(graph), plan, sites, pools, shapes, dims, planned.changes, planned.inputs
     )
 
 
@@ -191,10 +198,27 @@ def _site(node: gs.Node, role: Fate, plan: Plan, shapes: Mapping[str, tuple[int,
     )
 
 
-def _trace_shapes(graph: gs.Graph, plan: Plan, one_sample: Tensors) -> dict[str, tuple[int, ...]]:
-    """Run one sample and return the shape of every stream."""
+def _trace_shapes(graph: gs.Graph, plan: Plan, samples: Tensors) -> dict[str, tuple[int, ...]]:
+    """Run the samples and return the shape of every stream."""
     names = [t.name for node in graph.nodes for t in node.outputs if t.name in plan.streams]
     session = Session(to_model(graph, names), optimised=False)
-    values = session.run(one_sample, names)
+    values = session.run(samples, names)
     shapes = {name: np.asarray(value).shape for name, value in values.items()}
-    return {**shapes, **{name: value.shape for name, value in one_sample.items()}}
+    return {**shapes, **{name: value.shape for name, value in samples.items()}}
+
+
+def _doubled(samples: Tensors) -> Tensors:
+    return {name: np.concatenate([values, values]) for name, values in samples.items()}
+
+
+def _name_batch(
+    single: Mapping[str, tuple[int, ...]], double: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int | str, ...]]:
+    """Name the axis that grows from 1 to 2 with the batch; leave out all other tensors."""
+    named: dict[str, tuple[int | str, ...]] = {}
+    for name, shape in single.items():
+        pairs = list(zip(shape, double.get(name, ()), strict=False))
+        grown = [axis for axis, (one, two) in enumerate(pairs) if one != two]
+        if len(pairs) == len(shape) and len(grown) == 1 and pairs[grown[0]] == (1, 2):
+            named[name] = tuple("timesteps*N" if a == grown[0] else d for a, d in enumerate(shape))
+    return named

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from onnx2snn.ir.errors import InvalidModelError
+from onnx2snn.ir.errors import InvalidModelError, SimulationError
 
 Tensors = dict[str, NDArray[np.generic]]
 
@@ -65,7 +65,17 @@ class Session:
     def run(
         self, feeds: Mapping[str, NDArray[np.generic]], outputs: Sequence[str] | None = None
     ) -> Tensors:
-        """Run the model once and return its outputs by name."""
+        """Run the model once and return its outputs by name.
+
+        Raises:
+            SimulationError: onnxruntime stops with an error.
+        """
         names = list(self.outputs if outputs is None else outputs)
-        values = self._session.run(names, dict(feeds))
+        try:
+            values = self._session.run(names, dict(feeds))
+        except Exception as error:
+            raise SimulationError(
+                f"onnxruntime stopped: {error}",
+                remedy="check names, shapes and data types of the inputs",
+            ) from error
         return dict(zip(names, values, strict=True))
