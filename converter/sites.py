@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnx2snn.converter.activations import Activation
 from onnx2snn.converter.input_grid import InputGrid
@@ -69,25 +70,41 @@ def activation_neuron(
 
     The quantum of values is range / levels. Quanta are charge: with S stimulus steps the charge of
     a value is S times it, so theta = S range / levels; for S = T (rate) a spike a timestep must
-    express the whole range, so theta = range.
+    express the whole range, so theta = range. An activation with steps of its own (QCFS) brings
+    range and levels with it.
     """
     activation = site.activation
-    span = activation_range(statistics, preset)
-    bound = max(abs(activation.lower), abs(activation.upper)) if _bounded(activation) else np.inf
-    headroom = preset.headroom
-    if np.isfinite(bound):
-        span = np.full_like(span, bound) if headroom > 1 else np.minimum(span, bound)
-        headroom = 1
-    levels = preset.grid_levels
+    levels = activation.levels or preset.grid_levels
+    span = _span(activation, statistics, preset)
     scale = 1.0 if preset.stimulus is None else preset.stimulus / levels
     shape = tuple(-1 if axis == site.axis else 1 for axis in range(len(site.shape)))
     quantum = (span * scale).astype(np.float32).reshape(shape)
-    n_max = float(levels * headroom) if preset.stimulus is not None else UNLIMITED
+    reach = levels * (1 if _is_bounded(activation) else preset.headroom)
+    n_max = float(reach) if preset.stimulus is not None else UNLIMITED
     n_min = -n_max if activation.signed else 0.0
-    if np.isfinite(activation.lower) and activation.lower < 0:
-        n_min = -float(round(-activation.lower / float(bound) * n_max))
+    if activation.levels is not None:
+        n_min = float(round(activation.lower / activation.upper * n_max))
     op = _neuron(activation, preset)
     return NeuronParameters(op, quantum, n_min, n_max, _attributes(op, preset))
+
+
+def _span(
+    activation: Activation, statistics: ChannelStatistics, preset: Preset
+) -> NDArray[np.float64]:
+    """Return the range of values per channel [C] that ``levels`` quanta divide.
+
+    It is calibrated, but never wider than the activation's own; that one is taken where steps are
+    exact, where it costs nothing (headroom), and where a soma saturates by itself: a sigmoid that
+    was small on the calibration data need not stay so.
+    """
+    if activation.levels is not None:
+        return np.full_like(statistics.reach, activation.upper)
+    span = activation_range(statistics, preset)
+    if not _is_bounded(activation):
+        return span
+    bound = max(abs(activation.lower), abs(activation.upper))
+    own = preset.headroom > 1 or not activation.soma.homogeneous
+    return np.full_like(span, bound) if own else np.minimum(span, bound)
 
 
 def input_neuron(grid: InputGrid, preset: Preset) -> NeuronParameters:
@@ -101,9 +118,10 @@ def input_neuron(grid: InputGrid, preset: Preset) -> NeuronParameters:
     return NeuronParameters(op, quantum, -reach, reach, {})
 
 
-def _bounded(activation: Activation) -> bool:
-    """Whether the activation has a bound that its greatest magnitude may reach."""
-    return bool(np.isfinite(activation.upper))
+def _is_bounded(activation: Activation) -> bool:
+    """Whether its values cannot leave a finite interval."""
+    unsigned = not activation.signed or np.isfinite(activation.lower)
+    return bool(np.isfinite(activation.upper) and unsigned)
 
 
 def _neuron(activation: Activation, preset: Preset) -> Neuron:

@@ -6,10 +6,18 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation, ActivationRule
 from onnx2snn.converter.activations.clip import match_clip
+from onnx2snn.converter.activations.clip_floor import match_clip_floor, match_leaky_clip_floor
 from onnx2snn.converter.activations.leaky_relu import match_leaky_relu, match_prelu
 from onnx2snn.converter.activations.relu import match_relu
 
-ACTIVATIONS: tuple[ActivationRule, ...] = (match_relu, match_clip, match_leaky_relu, match_prelu)
+ACTIVATIONS: tuple[ActivationRule, ...] = (
+    match_relu,
+    match_clip,
+    match_leaky_relu,
+    match_prelu,
+    match_clip_floor,
+    match_leaky_clip_floor,
+)
 
 
 def match_activation(

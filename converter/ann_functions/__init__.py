@@ -1,0 +1,21 @@
+"""Functions of the canonical ANN, one file each; the tuple is the default table."""
+
+from __future__ import annotations
+
+import onnx
+
+from onnx2snn.converter.ann_functions.base import ANN_DOMAIN, attach, inline, is_ann
+from onnx2snn.converter.ann_functions.clip_floor import CLIP_FLOOR
+from onnx2snn.converter.ann_functions.leaky_clip_floor import LEAKY_CLIP_FLOOR
+
+ANN_FUNCTIONS: tuple[onnx.FunctionProto, ...] = (CLIP_FLOOR, LEAKY_CLIP_FLOOR)
+
+__all__ = [
+    "ANN_DOMAIN",
+    "ANN_FUNCTIONS",
+    "CLIP_FLOOR",
+    "LEAKY_CLIP_FLOOR",
+    "attach",
+    "inline",
+    "is_ann",
+]
