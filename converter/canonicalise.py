@@ -1,7 +1,8 @@
 """From a source model to the canonical ANN: the same function without the exporter's noise.
 
-The order of PASSES is the order they run in. After each pass that changed something, ONNX Runtime
-runs source and result on the same seeded inputs; a difference is a bug of that pass.
+First the format is settled (float32, standard operators); then PASSES run in the order they stand
+in. After each pass that changed something, ONNX Runtime runs source and result on the same seeded
+inputs; a difference is a bug of that pass.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from dataclasses import dataclass
 import onnx
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.agreement import STEP_OPS, agree
-from onnx2snn.converter.batching import batched_inputs, is_batch_free, stack_outputs
-from onnx2snn.converter.execution import Execution, ExecutionError, stack
+from onnx2snn.converter.batching import is_batch_free
+from onnx2snn.converter.formats.settle_format import settle_format
 from onnx2snn.converter.input_shapes import fix_input_shapes
 from onnx2snn.converter.observed_shapes import settle_symbols
 from onnx2snn.converter.passes.cancel_transposes import cancel_transposes
@@ -36,7 +36,6 @@ from onnx2snn.converter.passes.resolve_auto_pad import resolve_auto_pad
 from onnx2snn.converter.passes.split_batch_norm import split_batch_norm
 from onnx2snn.converter.read import Source
 from onnx2snn.converter.shapes import annotate_shapes, to_model
-from onnx2snn.ir.errors import InvalidModelError, InvariantError
 from onnx2snn.ir.findings import Change, Finding
 
 Pass = Callable[[gs.Graph], list[Change]]
@@ -73,7 +72,8 @@ class Canonical:
     """The canonical ANN.
 
     Attributes:
-        model: computes what the source computes; opset 21, with shapes for all tensors known.
+        model: computes what the source computes, in float32 between Casts at inputs and outputs
+            of other types; opset 21, with shapes for all tensors known.
         changes: what became of the nodes that are gone or rewritten, in order.
         findings: what the caller should know.
         batch_free: the first axis of all inputs is symbolic, and its entries are independent.
@@ -104,11 +104,10 @@ def canonicalise(
         UnsupportedOpError: a pass met a node that cannot be converted.
         InvariantError: a pass changed what the model computes.
     """
-    model = fix_input_shapes(source.model, input_shapes or {})
-    judge = _Judge(model)
-    graph = gs.import_onnx(model)
+    settled = settle_format(fix_input_shapes(source.model, input_shapes or {}))
+    judge, changes = settled.judge, settled.changes
+    graph = gs.import_onnx(settled.model)
     annotate_shapes(graph)
-    changes: list[Change] = []
     for step in passes:
         made = step(graph)
         if made:
@@ -118,59 +117,8 @@ def canonicalise(
             changes += made
     result = to_model(graph)
     free = is_batch_free(result)
-    findings = list(source.findings) + ([] if free else [_not_batch_free()])
+    findings = [*source.findings, *settled.findings] + ([] if free else [_not_batch_free()])
     return Canonical(result, tuple(changes), tuple(findings), free)
-
-
-class _Judge:
-    """Knows what the source computes on two seeded inputs, apart and as one batch."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self._stepped = any(node.op_type in STEP_OPS for node in model.graph.node)
-        batched = batched_inputs(model)
-        try:
-            execution = Execution(model)
-            self._feeds = [execution.feeds(1, seed) for seed in (0, 1)]
-            for name in self._feeds[1]:
-                if name not in batched and batched:
-                    self._feeds[1][name] = self._feeds[0][name]
-            self._expected = [execution.run(feeds) for feeds in self._feeds]
-        except ExecutionError as error:
-            raise InvalidModelError(
-                f"ONNX Runtime cannot run the model: {error}",
-                remedy="check that the model runs in onnxruntime before converting it",
-            ) from error
-        self._expected_together: dict[str, object] | None = None
-        if batched:
-            try:
-                together = stack(self._feeds[0], self._feeds[1], batched)
-                self._expected_together = execution.run(together)
-            except ExecutionError:
-                self._expected_together = None
-
-    def check(self, model: onnx.ModelProto, name: str) -> None:
-        """Raise unless the model computes what the source does."""
-        try:
-            problem = self._compare(model)
-        except ExecutionError as error:
-            problem = f"ONNX Runtime cannot run the result: {error}"
-        if problem:
-            raise InvariantError(
-                f"the pass '{name}' changed what the model computes: {problem}",
-                remedy="please report this as a bug, with the model if you may",
-            )
-
-    def _compare(self, model: onnx.ModelProto) -> str | None:
-        execution = Execution(model)
-        batched = batched_inputs(model)
-        problem = agree(execution.run(self._feeds[0]), self._expected[0], stepped=self._stepped)
-        if problem:
-            return problem
-        together = self._expected_together or stack_outputs(*self._expected)
-        if not batched or together is None:
-            return agree(execution.run(self._feeds[1]), self._expected[1], stepped=self._stepped)
-        feeds = stack(self._feeds[0], self._feeds[1], batched)
-        return agree(execution.run(feeds), together, stepped=self._stepped)
 
 
 def _not_batch_free() -> Finding:
