@@ -16,6 +16,7 @@ from onnx2snn.ir.types import Array
 from onnx2snn.runtime.activity import Activity, LayerActivity
 from onnx2snn.runtime.energy import EnergyTable, Operations, estimate_energy
 from onnx2snn.runtime.fan_out import FanOut
+from onnx2snn.runtime.lifts import lift_operations
 from onnx2snn.runtime.results import EnergyProfile, LayerRow
 
 
@@ -30,6 +31,7 @@ class Account:
         spiking: activity of the spiking layers by stream.
         synaptic_operations: per sample, up to each timestep asked for.
         analog_operations: multiplications by direct current, per sample and stimulus step.
+        lift_operations: operations of lifts, per sample and timestep.
         layers: one row per spiking layer.
     """
 
@@ -39,6 +41,7 @@ class Account:
     spiking: Activity
     synaptic_operations: Mapping[int, float]
     analog_operations: float
+    lift_operations: float
     layers: tuple[LayerRow, ...]
 
     def events_per_sample(self, t: int) -> float:
@@ -54,7 +57,7 @@ class Account:
             macs=macs,
             synaptic=self.synaptic_operations[t],
             neuron_updates=float(self.neurons * t),
-            analog=self.analog_operations * min(t, self.stimulus_steps),
+            analog=self.analog_operations * min(t, self.stimulus_steps) + self.lift_operations * t,
         )
         return tuple(estimate_energy(operations, table) for table in tables)
 
@@ -100,6 +103,7 @@ def account_for(
         spiking=spiking,
         synaptic_operations={t: sum(arrivals[t].values()) / samples for t in points},
         analog_operations=analog,
+        lift_operations=lift_operations(model, first, len(next(iter(first.values())))),
         layers=rows,
     )
 
@@ -131,7 +135,7 @@ def _received(model: SpikingModel, arrivals: Mapping[str, float]) -> dict[str, f
     received = dict(arrivals)
     for node in model.plain.graph.node:
         if node.domain == DOMAIN and node.input[0] in pools:
-            received[node.output[0]] += arrivals[node.input[0]]
+            received[node.output[0]] += arrivals.get(node.input[0], 0.0)
     return received
 
 

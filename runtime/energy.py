@@ -5,7 +5,8 @@
 
 SOPs are counted from real events and real fan-out, each digit of a graded emission as one event;
 every neuron is charged one addition per timestep whether it fires or not; ``analog`` are the
-multiplications by direct current, at each stimulus step, where the first layer is not spiking.
+multiplications by direct current, at each stimulus step, where the first layer is not spiking, and
+the operations of lifts, at each timestep (:mod:`onnx2snn.runtime.lifts`).
 Memory traffic is left out on both sides. These are estimates, never measurements.
 """
 
@@ -58,7 +59,7 @@ class Operations:
         macs: MACs of the ANN.
         synaptic: synaptic operations of the SNN.
         neuron_updates: neurons times timesteps.
-        analog: multiplications of the SNN by direct current.
+        analog: multiplications of the SNN by direct current, and operations of its lifts.
     """
 
     macs: float

@@ -3,8 +3,8 @@
 A synaptic operation (SOP) is one event reaching one synapse. The count graph is the spiking graph
 with its neurons taken out: each stream a neuron or pool emits becomes an input that takes event
 counts, every weight becomes 1 where it is not zero and 0 elsewhere, and averages become sums. The
-counts that arrive at the inputs of neurons, pools and read-outs are the synaptic operations, exact
-at borders, strides, groups and pruned weights. Rules of counting:
+counts that arrive at the inputs of neurons, pools, lifts and read-outs are the synaptic operations,
+exact at borders, strides, groups and pruned weights. Rules of counting:
 
 * One event takes one SOP per path to a stateful unit. Linear operators in a row (a Conv and an
   average pool) are counted as the paths through them, as if each partial sum were one synapse.
@@ -29,12 +29,13 @@ from onnx import helper
 from onnx2snn.ir.derive.parts import assemble, float_tensor, names_read, split_parts, upstream
 from onnx2snn.ir.linear import is_synapse
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.ir.ops import DOMAIN, DirectCurrent, spiking_op
+from onnx2snn.ir.ops import DOMAIN, DirectCurrent, Hold, Increment, spiking_op
 from onnx2snn.ir.ops.max_pool import POOL_ATTRIBUTES, GatedMaxPool, IncrementMaxPool
 from onnx2snn.ir.session import Session
 from onnx2snn.ir.types import Array
 
 _COUNT = "onnx2snn/count/"
+_NO_SYNAPSE = (DirectCurrent, Increment, Hold)
 _SUMS = {"ReduceMean": "ReduceSum", "Mean": "Sum", "Sub": "Add", "Neg": "Identity"}
 
 
@@ -62,7 +63,7 @@ def count_graph(model: SpikingModel) -> CountGraph:
     body = split_parts(model.plain.graph).body
     spiking = [node for node in body if node.domain == DOMAIN]
     currents = {n.output[0] for n in spiking if isinstance(spiking_op(n), DirectCurrent)}
-    stateful = [node for node in spiking if node.output[0] not in currents]
+    stateful = [n for n in spiking if not isinstance(spiking_op(n), _NO_SYNAPSE)]
     produced = {name for node in body for name in node.output}
     nodes: list[onnx.NodeProto] = []
     for node in body:
@@ -75,7 +76,7 @@ def count_graph(model: SpikingModel) -> CountGraph:
     wanted = [*arrivals.values()]
     kept = upstream([*split_parts(model.plain.graph).prologue, *nodes], wanted)
     read = {name for node in kept for name in names_read(node)}
-    streams = tuple(n.output[0] for n in stateful if n.output[0] in read)
+    streams = tuple(n.output[0] for n in spiking if n.output[0] in read - currents)
     fed = tuple(name for name in (n.output[0] for n in spiking) if name in read & currents)
     proto = assemble(
         model.plain,

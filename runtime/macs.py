@@ -68,7 +68,16 @@ def macs_per_sample(
     names = {node.input[i] for node, op in found for i in op.operands}
     values = _tensors(model, names, feeds)
     active = _activations(model, set(feeds))
-    return sum(_multiplications(node, op, values, active) for node, op in found) / samples
+    total = 0.0
+    for node, op in found:
+        operands = [
+            np.ones(values[name].shape, np.float32)
+            if name in active
+            else (values[name] != 0).astype(np.float32)
+            for name in (node.input[i] for i in op.operands)
+        ]
+        total += multiplications(node, op, *operands)
+    return total / samples
 
 
 def _activations(model: onnx.ModelProto, inputs: set[str]) -> set[str]:
@@ -95,14 +104,10 @@ def _tensors(
     return {**feeds, **stored, **values}
 
 
-def _multiplications(
-    node: onnx.NodeProto,
-    op: Weighted,
-    values: Mapping[str, NDArray[np.generic]],
-    active: set[str],
+def multiplications(
+    node: onnx.NodeProto, op: Weighted, left: NDArray[np.float32], right: NDArray[np.float32]
 ) -> float:
-    """Return the sum of the operator's result for ones."""
-    left, right = (node.input[i] for i in op.operands)
+    """Return the sum of the operator's result for operands of zeros and ones."""
     single = helper.make_node(op.float_form, ["x", "w"], ["y"])
     skipped = ("alpha", "beta", "activation", "activation_params")
     single.attribute.extend(a for a in node.attribute if a.name not in skipped)
@@ -111,12 +116,4 @@ def _multiplications(
     )
     opset = helper.make_opsetid("", OPSET)
     session = Session(helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION))
-    feeds = {
-        place: (
-            np.ones(values[name].shape, np.float32)
-            if name in active
-            else (values[name] != 0).astype(np.float32)
-        )
-        for place, name in (("x", left), ("w", right))
-    }
-    return float(np.asarray(session.run(feeds)["y"]).sum(dtype=np.float64))
+    return float(np.asarray(session.run({"x": left, "w": right})["y"]).sum(dtype=np.float64))

@@ -16,12 +16,18 @@ from onnx import helper, numpy_helper, parser
 
 from onnx2snn.ir.derive.parts import float_tensor
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.ir.ops import DOMAIN, MAX_DIGITS, DirectCurrent, Neuron, RunningReadOut, spiking_op
-from onnx2snn.ir.ops.graded_integrate_fire import (
-    BELOW_ONE,
-    SPLIT_FACTOR,
-    GradedIntegrateFire,
+from onnx2snn.ir.ops import (
+    DOMAIN,
+    MAX_DIGITS,
+    DirectCurrent,
+    Estimate,
+    Hold,
+    Increment,
+    Neuron,
+    RunningReadOut,
+    spiking_op,
 )
+from onnx2snn.ir.ops.graded_integrate_fire import BELOW_ONE, SPLIT_FACTOR, GradedIntegrateFire
 from onnx2snn.ir.ops.max_pool import IncrementMaxPool, MembraneMaxPool
 from onnx2snn.ir.types import Array
 
@@ -48,7 +54,8 @@ class Source:
         op: its operator.
         quantum: name of its quantum; empty if an emission has no unit.
         digits: most digits one emission has.
-        spiking: whether the emissions are spikes; those of ``MembraneMaxPool`` are currents.
+        spiking: whether the emissions are spikes; those of ``MembraneMaxPool`` and ``Increment``
+            are currents.
     """
 
     name: str
@@ -85,7 +92,7 @@ class Source:
 
 
 def sources(model: SpikingModel) -> tuple[Source, ...]:
-    """Return the operators of a spiking model that emit events: neurons and max-pools."""
+    """Return the operators of a spiking model that emit: neurons, max-pools, lifts."""
     return tuple(_sources(model.plain.graph.node))
 
 
@@ -94,7 +101,7 @@ def _sources(nodes: Sequence[onnx.NodeProto]) -> Iterator[Source]:
         if node.domain != DOMAIN:
             continue
         op = spiking_op(node)
-        if isinstance(op, (DirectCurrent, RunningReadOut)):
+        if isinstance(op, (DirectCurrent, RunningReadOut, Estimate, Hold)):
             continue
         named = dict(zip(op.inputs, node.input, strict=True))
         digits = 1
@@ -109,7 +116,7 @@ def _sources(nodes: Sequence[onnx.NodeProto]) -> Iterator[Source]:
             op=op.name,
             quantum=quantum,
             digits=digits,
-            spiking=not isinstance(op, MembraneMaxPool),
+            spiking=not isinstance(op, (MembraneMaxPool, Increment)),
         )
 
 
@@ -234,8 +241,8 @@ def _digits(most: int) -> str:
     lines = f"""ratio_x = Div (x, quantum)
   gap_1 = Round (ratio_x)
   sum_1 = Abs (sign)
-  split_factor = Constant <value_float = {float(4 * (2**23 + 1) // 3)!r}> ()
-  below_one = Constant <value_float = {1.0 - 2.0**-24!r}> ()
+  split_factor = Constant <value_float = {float(SPLIT_FACTOR)!r}> ()
+  below_one = Constant <value_float = {float(BELOW_ONE)!r}> ()
 """
     lines += "\n".join(_COUNT_DIGIT.format(k=k, next=k + 1) for k in range(1, most))
     return f"{lines}\n  digits = Identity (sum_{most})"

@@ -102,7 +102,7 @@ def _settled_pass(parts: Parts) -> list[onnx.NodeProto]:
         del node.input[:], node.output[:]
         node.input.extend(inputs)
         node.output.extend(outputs)
-        node.name = _settled(node.name)
+        node.name = _settled(node.name) or outputs[0]
         nodes.append(node)
     return nodes
 

@@ -121,3 +121,42 @@ def images(samples: int, seed: int = 1) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (samples, 2, 6, 6))
     return {"image": (pixels / 255).astype(np.float32)}
+
+
+def lift_net(stimulus: int | None = 1) -> SpikingModel:
+    """Self-attention without projections: softmax(x x^T) x, lifted; then a dense layer."""
+    steps = "timesteps" if stimulus is None else STIMULUS.replace("/", "_")
+    rng = np.random.default_rng(3)
+    text = f"""
+    tiny (float[N, 3, 4] tokens, float[N, 3, 3] mask, int64 timesteps)
+      => (float[N, 3, 2] scores) {{
+      shown = {DOMAIN}.DirectCurrent (tokens, timesteps, {steps})
+      [encoder] x = {DOMAIN}.GradedIntegrateFire (shown, q, c, low, high, timesteps, {steps})
+      [value] v = {DOMAIN}.Estimate (x, c, timesteps, {steps})
+      [mask] m = {DOMAIN}.Hold (mask, timesteps)
+      [keys] k = Transpose <perm = [0, 2, 1]> (v)
+      [products] p = MatMul (v, k)
+      [masked] h = Mul (p, m)
+      [softmax] a = Softmax <axis = 2> (h)
+      [mix] o = MatMul (a, v)
+      [lift] z = {DOMAIN}.Increment (o, timesteps, {steps})
+      [requantise] s = {DOMAIN}.GradedIntegrateFire (z, q, c, low, high, timesteps, {steps})
+      [fc] y = MatMul (s, w)
+      scores = {DOMAIN}.ReadOut (y, c, timesteps, {steps})
+    }}"""
+    constants = {
+        "q": np.full((1, 1, 1), 1 / 64, np.float32),
+        "c": np.zeros((1, 1, 1), np.float32),
+        "low": np.array(-255, np.float32),
+        "high": np.array(255, np.float32),
+        "w": rng.normal(0, 1, (4, 2)).astype(np.float32),
+    }
+    return sealed(text, constants, stimulus=stimulus)
+
+
+def tokens(samples: int) -> dict[str, np.ndarray]:
+    """Tokens on the grid of the encoder, and a random mask."""
+    rng = np.random.default_rng(4)
+    grid = rng.integers(-64, 65, (samples, 3, 4)) / 64
+    mask = rng.integers(0, 2, (samples, 3, 3))
+    return {"tokens": grid.astype(np.float32), "mask": mask.astype(np.float32)}

@@ -11,6 +11,8 @@ from op_cases import Case, case, sequence_model, settled_model, step_model
 from onnx2snn.ir.ops import OPS, Neuron, SpikingOp
 from onnx2snn.ir.session import Session
 
+RAW = ("DirectCurrent", "Hold")  # take a tensor [N, ...], not a stream
+
 each_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 each_clock = pytest.mark.parametrize(
     ("timesteps", "stimulus"), [(1, 1), (6, 1), (6, 4), (5, 5), (3, 7)]
@@ -18,7 +20,7 @@ each_clock = pytest.mark.parametrize(
 
 
 def folded(case: Case) -> np.ndarray:
-    return case.x.reshape(-1, *case.x.shape[2:]) if case.op.name != "DirectCurrent" else case.x[0]
+    return case.x.reshape(-1, *case.x.shape[2:]) if case.op.name not in RAW else case.x[0]
 
 
 def by_numpy(case: Case) -> np.ndarray:
@@ -46,7 +48,7 @@ def test_step_body_equals_numpy_step(op: SpikingOp, timesteps: int, stimulus: in
     session, reference = Session(model), ReferenceEvaluator(model)
     state = op.initial_state(it.x[0], it.parameters)
     for t in range(1, timesteps + 1):
-        x = it.x[0] if op.name == "DirectCurrent" else it.x[t - 1]
+        x = it.x[0] if op.name in RAW else it.x[t - 1]
         named = {**it.inputs, "t": np.array(t, np.int64), "x": x}
         feeds = {name: named[name] for name in op.step_inputs if name not in op.state}
         feeds |= dict(zip(op.state, state, strict=True))
@@ -66,7 +68,7 @@ def test_step_body_iterated_equals_sequence_body(op: SpikingOp) -> None:
     session = Session(step_model(it))
     state, steps = op.initial_state(it.x[0], it.parameters), []
     for t in range(1, len(it.x) + 1):
-        x = it.x[0] if op.name == "DirectCurrent" else it.x[t - 1]
+        x = it.x[0] if op.name in RAW else it.x[t - 1]
         named = {**it.inputs, "t": np.array(t, np.int64), "x": x}
         feeds = {name: named[name] for name in op.step_inputs if name not in op.state}
         y, *following = session.run(feeds | dict(zip(op.state, state, strict=True))).values()
