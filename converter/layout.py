@@ -7,19 +7,46 @@ batch 2 equals two runs at batch 1. That is decided by running, never guessed.
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import helper
 
 from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.errors import InvalidModelError, SimulationError
+from onnx2snn.ir.findings import Finding
+from onnx2snn.ir.manifest import MANIFEST_KEY
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session, Tensors
 
 PROBE_TIMESTEPS = 3
+FIXED_BATCH = Finding(
+    code="fixed-batch",
+    severity="warning",
+    message="the network mixes the samples of a batch: it runs at the batch of the source only",
+    remedy="export the model with a dynamic batch axis",
+)
 
 
 def lay_out(model: SpikingModel, samples: Tensors) -> SpikingModel:
-    """Return the model as it is if it folds, else as a Scan over its step graph."""
-    return model if folds(model, samples) else to_scan(model)
+    """Return the model as it is if it folds, else as a Scan over its step graph.
+
+    A network that does not treat samples independently in that layout either runs at the batch of
+    the source only; the manifest then says so.
+    """
+    if folds(model, samples):
+        return model
+    scanned = to_scan(model)
+    return scanned if folds(scanned, samples) else with_finding(scanned, FIXED_BATCH)
+
+
+def with_finding(model: SpikingModel, finding: Finding) -> SpikingModel:
+    """Return the model with one more finding in its manifest."""
+    manifest = model.manifest
+    changed = manifest.model_copy(update={"findings": (*manifest.findings, finding)})
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    helper.set_model_props(proto, {MANIFEST_KEY: changed.model_dump_json()})
+    return SpikingModel(proto)
 
 
 def folds(model: SpikingModel, samples: Tensors) -> bool:

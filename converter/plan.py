@@ -45,6 +45,9 @@ UNLIFTABLE: Mapping[str, str] = {
 }
 """Operators that cannot work on estimates, and why."""
 
+MOVES = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators that only rearrange values."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -150,6 +153,7 @@ def plan_network(graph: gs.Graph, rules: tuple[ActivationRule, ...] = ACTIVATION
     builder = _Builder(rules, _leads_to_weights(graph, rules), kinds)
     for node in graph.nodes:
         builder.visit(node)
+    _decode_before_moves(graph, builder)
     lifted = any(fate.fate in ("lift", "bilinear") for fate in builder.fates.values())
     if not builder.activations and not lifted:
         builder.findings.append(
@@ -162,6 +166,21 @@ def plan_network(graph: gs.Graph, rules: tuple[ActivationRule, ...] = ACTIVATION
             )
         )
     return Plan(builder.fates, builder.activations, builder.kinds, tuple(builder.findings))
+
+
+def _decode_before_moves(graph: gs.Graph, builder: _Builder) -> None:
+    """Let reshapes in front of the read-out work on decoded values.
+
+    They move T times less data there, and a reshape may hide the batch axis in another one.
+    """
+    for node in reversed(graph.nodes):
+        readers = [reader for tensor in node.outputs for reader in tensor.outputs]
+        read_out = all(builder.fates[reader.name].fate == "read-out" for reader in readers)
+        if node.op in MOVES and builder.fates[node.name].fate == "linear" and read_out:
+            builder.fates[node.name] = NodeFate(
+                node=node.name, op=node.op, fate="read-out", detail="moves decoded values"
+            )
+            builder.kinds.update((tensor.name, "value") for tensor in node.outputs)
 
 
 def _leads_to_weights(graph: gs.Graph, rules: tuple[ActivationRule, ...]) -> set[str]:
