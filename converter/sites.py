@@ -125,9 +125,15 @@ def _is_bounded(activation: Activation) -> bool:
 
 
 def _neuron(activation: Activation, preset: Preset) -> Neuron:
+    """Choose the neuron of the preset's alphabet.
+
+    A binary neuron cannot take a spike back, so it needs a target that only rises with its input's
+    sum. With a soma (of a Sigmoid, say) the target may fall while the estimate settles, and with
+    negative values it must: there, a signed neuron stands in, also among binary ones.
+    """
     if preset.alphabet == "graded":
         return GradedIntegrateFire(activation.soma, preset.digits)
-    if preset.alphabet == "binary" and not activation.signed:
+    if preset.alphabet == "binary" and not activation.signed and not activation.soma.name:
         return IntegrateFire(activation.soma)
     return SignedIntegrateFire(activation.soma)
 

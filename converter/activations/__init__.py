@@ -7,8 +7,13 @@ import onnx_graphsurgeon as gs
 from onnx2snn.converter.activations.base import Activation, ActivationRule
 from onnx2snn.converter.activations.clip import match_clip
 from onnx2snn.converter.activations.clip_floor import match_clip_floor, match_leaky_clip_floor
+from onnx2snn.converter.activations.elu import match_elu
+from onnx2snn.converter.activations.gated import match_gated, match_gelu, match_silu
 from onnx2snn.converter.activations.leaky_relu import match_leaky_relu, match_prelu
 from onnx2snn.converter.activations.relu import match_relu
+from onnx2snn.converter.activations.softplus import match_softplus
+from onnx2snn.converter.activations.squashing import match_squashing
+from onnx2snn.converter.activations.thresholded_relu import match_thresholded_relu
 
 ACTIVATIONS: tuple[ActivationRule, ...] = (
     match_relu,
@@ -17,6 +22,13 @@ ACTIVATIONS: tuple[ActivationRule, ...] = (
     match_prelu,
     match_clip_floor,
     match_leaky_clip_floor,
+    match_silu,
+    match_gated,
+    match_gelu,
+    match_elu,
+    match_softplus,
+    match_squashing,
+    match_thresholded_relu,
 )
 
 

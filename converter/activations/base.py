@@ -42,8 +42,9 @@ class Activation:
     @property
     def monotone(self) -> bool:
         """Whether the activation is non-decreasing, so that max-pooling commutes with it."""
-        slopes = self.parameters.get("slope")
-        return self.soma.monotone and (slopes is None or bool((slopes >= 0).all()))
+        slopes = [self.parameters.get(name) for name in ("slope", "alpha")]
+        rising = all(slope is None or bool((slope >= 0).all()) for slope in slopes)
+        return self.soma.monotone and rising
 
     def describe(self) -> str:
         """Return what the neuron computes, in a word or two."""

@@ -7,14 +7,18 @@ import onnx
 from onnx2snn.converter.ann_functions.base import ANN_DOMAIN, attach, inline, is_ann
 from onnx2snn.converter.ann_functions.clip_floor import CLIP_FLOOR
 from onnx2snn.converter.ann_functions.leaky_clip_floor import LEAKY_CLIP_FLOOR
+from onnx2snn.converter.ann_functions.rms_norm import RMS_NORM
+from onnx2snn.converter.ann_functions.silu import SILU
 
-ANN_FUNCTIONS: tuple[onnx.FunctionProto, ...] = (CLIP_FLOOR, LEAKY_CLIP_FLOOR)
+ANN_FUNCTIONS: tuple[onnx.FunctionProto, ...] = (CLIP_FLOOR, LEAKY_CLIP_FLOOR, SILU, RMS_NORM)
 
 __all__ = [
     "ANN_DOMAIN",
     "ANN_FUNCTIONS",
     "CLIP_FLOOR",
     "LEAKY_CLIP_FLOOR",
+    "RMS_NORM",
+    "SILU",
     "attach",
     "inline",
     "is_ann",

@@ -45,8 +45,10 @@ def _commutes(node: gs.Node, rules: tuple[ActivationRule, ...]) -> bool:
     return activation is not None and activation.monotone
 
 
-def _copy(node: gs.Node, name: str, inputs: list[gs.Tensor], like: gs.Tensor) -> gs.Node:
-    output = gs.Variable(f"{name}/out", dtype=like.dtype)
+def _copy(
+    node: gs.Node, name: str, inputs: list[gs.Tensor], like: gs.Tensor, names: Names
+) -> gs.Node:
+    output = gs.Variable(names.fresh(f"{name}/out"), dtype=like.dtype)
     attrs, domain = dict(node.attrs), node.domain
     return gs.Node(node.op, name, attrs=attrs, inputs=inputs, outputs=[output], domain=domain)
 
@@ -55,8 +57,10 @@ def _past_activation(graph: gs.Graph, pool: gs.Node, activation: gs.Node, names:
     """Pool the activation's input; the activation keeps its name unless others read it too."""
     shared = len(activation.outputs[0].outputs) > 1
     name = names.fresh(f"{activation.name}/pooled") if shared else activation.name
-    moved = _copy(pool, pool.name, [activation.inputs[0]], activation.inputs[0])
-    fired = _copy(activation, name, [moved.outputs[0], *activation.inputs[1:]], pool.outputs[0])
+    moved = _copy(pool, pool.name, [activation.inputs[0]], activation.inputs[0], names)
+    fired = _copy(
+        activation, name, [moved.outputs[0], *activation.inputs[1:]], pool.outputs[0], names
+    )
     insert_before(graph, pool, moved, fired)
     redirect(graph, pool.outputs[0], fired.outputs[0])
     return moved
@@ -65,11 +69,11 @@ def _past_activation(graph: gs.Graph, pool: gs.Node, activation: gs.Node, names:
 def _past_concat(graph: gs.Graph, pool: gs.Node, concat: gs.Node, names: Names) -> list[gs.Node]:
     """Pool every branch of a channel concatenation."""
     branches = [
-        _copy(pool, names.fresh(f"{pool.name}/branch_{i}"), [tensor], tensor)
+        _copy(pool, names.fresh(f"{pool.name}/branch_{i}"), [tensor], tensor, names)
         for i, tensor in enumerate(concat.inputs)
     ]
     name = names.fresh(f"{concat.name}/pooled")
-    joined = _copy(concat, name, [b.outputs[0] for b in branches], pool.outputs[0])
+    joined = _copy(concat, name, [b.outputs[0] for b in branches], pool.outputs[0], names)
     insert_before(graph, pool, *branches, joined)
     redirect(graph, pool.outputs[0], joined.outputs[0])
     return branches

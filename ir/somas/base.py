@@ -1,4 +1,10 @@
-"""The interface of a soma function f: the neuron's target is f(accumulated input) / quantum."""
+"""The interface of a soma function f: the neuron's target is f(accumulated input) / quantum.
+
+Where f(0) is not zero the neuron emits f(0) at the first timestep, input or not, and later only
+what changes: its stream sums to f of the present estimate from the start. numpy and ONNX runtimes
+round exp, tanh and erf differently in the last bit, so their emissions may differ where f lies on
+a tie between two quanta; nowhere else.
+"""
 
 from __future__ import annotations
 

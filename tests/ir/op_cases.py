@@ -8,10 +8,39 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from onnx2snn.ir.ops import DOMAIN, IR_VERSION, OPSET, IncrementMaxPool, Neuron, SpikingOp
+from onnx2snn.ir.ops import (
+    DOMAIN,
+    IR_VERSION,
+    OPS,
+    OPSET,
+    IncrementMaxPool,
+    IntegrateFire,
+    Neuron,
+    SpikingOp,
+)
+from onnx2snn.ir.somas import LINEAR, PRELU
 
 INTEGERS = ("t", "timesteps", "stimulus")
 BATCH, CHANNELS, SIDE = 2, 3, 5
+SOMA_RANGES = {
+    "slope": (0.0, 0.5),
+    "alpha": (0.25, 1.5),
+    "beta": (0.0, 1.0),
+    "width": (0.5, 1.5),
+    "gamma": (0.5, 1.5),
+    "low": (-1.0, 0.0),
+    "high": (0.0, 1.0),
+}
+
+
+def _is_tested(op: SpikingOp) -> bool:
+    """All but those that only repeat, for another soma, what is tested without one."""
+    if not isinstance(op, Neuron) or op.soma in (LINEAR, PRELU):
+        return True
+    return not isinstance(op, IntegrateFire) and getattr(op, "digits", 1) <= 2
+
+
+TESTED_OPS = tuple(op for op in OPS if _is_tested(op))
 
 
 @dataclass(frozen=True)
@@ -51,8 +80,8 @@ def case(op: SpikingOp, seed: int = 0, timesteps: int = 6, stimulus: int = 2) ->
             inputs[name] = rng.uniform(0.05, 0.3, per_channel).astype(np.float32)
         elif name == "current":
             inputs[name] = dyadic(rng, per_channel, -0.5, 0.5)
-        elif name == "slope":
-            inputs[name] = dyadic(rng, per_channel, 0.0, 0.5)
+        elif name in SOMA_RANGES:
+            inputs[name] = dyadic(rng, per_channel, *SOMA_RANGES[name])
         elif name in ("n_min", "n_max"):
             inputs[name] = np.array({"n_min": -7, "n_max": 15}[name], np.float32)
         else:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from onnx import checker
 from onnx.reference import ReferenceEvaluator
-from op_cases import Case, case, sequence_model, settled_model, step_model
+from op_cases import TESTED_OPS, Case, case, sequence_model, settled_model, step_model
 
-from onnx2snn.ir.ops import OPS, Neuron, SpikingOp
+from onnx2snn.ir.ops import Neuron, SpikingOp
 from onnx2snn.ir.session import Session
 
 RAW = ("DirectCurrent", "Hold")  # take a tensor [N, ...], not a stream
 
-each_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+each_op = pytest.mark.parametrize("op", TESTED_OPS, ids=lambda op: op.name)
 each_clock = pytest.mark.parametrize(
     ("timesteps", "stimulus"), [(1, 1), (6, 1), (6, 4), (5, 5), (3, 7)]
 )
@@ -78,7 +78,9 @@ def test_step_body_iterated_equals_sequence_body(op: SpikingOp) -> None:
     np.testing.assert_array_equal(whole, expected)
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if isinstance(op, Neuron)], ids=lambda op: op.name)
+@pytest.mark.parametrize(
+    "op", [op for op in TESTED_OPS if isinstance(op, Neuron)], ids=lambda op: op.name
+)
 def test_settled_body_equals_numpy(op: Neuron) -> None:
     it = case(op, seed=3, stimulus=4)
     feeds = {"x": it.x[0], **it.inputs}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from op_cases import Case, dyadic
+from op_cases import SOMA_RANGES, Case, dyadic
 
 from onnx2snn.ir.ops import (
     MAX_DIGITS,
@@ -16,9 +16,9 @@ from onnx2snn.ir.ops import (
     SignedIntegrateFire,
 )
 from onnx2snn.ir.ops.graded_integrate_fire import digit
-from onnx2snn.ir.somas import LINEAR, PRELU
+from onnx2snn.ir.somas import LINEAR, PRELU, SOMAS
 
-SOMAS = (LINEAR, PRELU)
+SIMPLE = (LINEAR, PRELU)
 UNITS = 400
 
 
@@ -30,7 +30,7 @@ def drive(op: Neuron, seed: int, timesteps: int, stimulus: int, shown: int) -> C
     inputs = {
         "quantum": rng.uniform(0.03, 0.4, (1, UNITS)).astype(np.float32),
         "current": dyadic(rng, (1, UNITS), -0.5, 0.5),
-        "slope": dyadic(rng, (1, UNITS), 0.0, 1.0),
+        **{name: dyadic(rng, (1, UNITS), *ends) for name, ends in SOMA_RANGES.items()},
         "n_min": np.array(-9, np.float32),
         "n_max": np.array(31, np.float32),
         "timesteps": np.array(timesteps, np.int64),
@@ -59,7 +59,8 @@ def settled_count(it: Case) -> np.ndarray:
     "op",
     [
         *(SignedIntegrateFire(soma) for soma in SOMAS),
-        *(GradedIntegrateFire(soma, k) for soma in SOMAS for k in (1, 2, 3, 8)),
+        *(GradedIntegrateFire(soma, k) for soma in SIMPLE for k in (1, 2, 3, 8)),
+        *(GradedIntegrateFire(soma) for soma in SOMAS if soma not in SIMPLE),
     ],
     ids=lambda op: op.name,
 )
@@ -69,7 +70,7 @@ def test_settles_at_the_quantised_activation(op: Neuron, stimulus: int) -> None:
     np.testing.assert_array_equal(emissions(it).sum(axis=0), settled_count(it))
 
 
-@pytest.mark.parametrize("soma", SOMAS, ids=lambda soma: soma.name)
+@pytest.mark.parametrize("soma", SIMPLE, ids=lambda soma: soma.name)
 def test_binary_neuron_settles_without_premature_spikes(soma) -> None:
     it = drive(IntegrateFire(soma), seed=1, timesteps=60, stimulus=4, shown=4)
     it.x[:] = np.abs(it.x)
