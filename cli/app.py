@@ -14,10 +14,12 @@ from onnx2snn.cli.evaluate import evaluate
 from onnx2snn.cli.inspect import inspect
 from onnx2snn.cli.ops import ops
 from onnx2snn.cli.presets import presets
+from onnx2snn.cli.serve import serve
 from onnx2snn.cli.simulate import simulate
 from onnx2snn.cli.verb import Verb
+from onnx2snn.cli.worker import worker
 
-VERBS = (convert, check, evaluate, simulate, inspect, presets, ops, demo)
+VERBS = (convert, check, evaluate, simulate, inspect, presets, ops, demo, serve, worker)
 
 
 def main() -> None:

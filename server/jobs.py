@@ -1,0 +1,181 @@
+"""The job engine: DBOS, and the only file that knows it.
+
+A job is a row of our table; the engine's row only makes sure that somebody works on it, after any
+crash. Enqueuing the same attempt of a job twice is one run.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dbos import DBOS, DBOSClient, DBOSConfig
+
+from onnx2snn.server import job_states
+from onnx2snn.server.context import Context
+from onnx2snn.server.database.tables import Job
+from onnx2snn.server.job_steps import Step, steps_of
+from onnx2snn.server.problems import Problem
+from onnx2snn.server.sandbox import KilledError, StoppedError
+
+APPLICATION = "onnx2snn"
+APPLICATION_VERSION = "1"  # of the workflow below: jobs of another version are not touched
+QUEUE = "jobs"
+WORKFLOW = "job"
+TRIES_IF_KILLED = 3
+_POLL_SECONDS = 0.1
+
+
+class _Leaving(BaseException):
+    """The process stops: the job stays as it is, and will be run again.
+
+    Not an Exception, so that the engine does not record it as an outcome.
+    """
+
+
+class JobQueue:
+    """Hands jobs to the engine and takes those of dead workers back.
+
+    Args:
+        context: of this process.
+    """
+
+    def __init__(self, context: Context) -> None:
+        url = context.settings.jobs_database
+        DBOS.migrate(url)
+        self._client = DBOSClient(system_database_url=url, use_listen_notify=False)
+
+    def enqueue(self, job_id: str, attempt: int) -> None:
+        """Hand over one attempt of a job; the same again changes nothing."""
+        self._client.enqueue(
+            {
+                "workflow_name": WORKFLOW,
+                "queue_name": QUEUE,
+                "workflow_id": _workflow_id(job_id, attempt),
+                "app_version": APPLICATION_VERSION,
+                "application_name": APPLICATION,
+            },
+            job_id,
+            attempt,
+        )
+
+    def take_back(self, worker_id: str) -> list[str]:
+        """Queue again what a dead worker was doing; return the ids of the workflows."""
+        pending = self._client.list_workflows(
+            status="PENDING", executor_id=worker_id, load_input=False, load_output=False
+        )
+        for workflow in pending:
+            self._client.resume_workflow(workflow.workflow_id, queue_name=QUEUE)
+        return [workflow.workflow_id for workflow in pending]
+
+    def waiting(self) -> int:
+        """Return the number of jobs that the engine has not started."""
+        return len(
+            self._client.list_workflows(status="ENQUEUED", load_input=False, load_output=False)
+        )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._client.destroy()
+
+
+@contextmanager
+def job_runner(context: Context) -> Iterator[None]:
+    """Run jobs in this process while the block lasts; what is running at its end is resumed later.
+
+    Args:
+        context: of this process; ``settings.workers`` jobs run at once.
+    """
+    leaving = threading.Event()
+    config = DBOSConfig(
+        name=APPLICATION,
+        system_database_url=context.settings.jobs_database,
+        application_version=APPLICATION_VERSION,
+        executor_id=context.settings.worker_id,
+        use_listen_notify=False,
+        log_level="WARNING",
+    )
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    DBOS(config=config)
+
+    @DBOS.step(name="step")
+    def step(job_id: str, attempt: int, name: str) -> str:
+        return run_step(context, job_id, attempt, name, leaving)
+
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
+    def workflow(job_id: str, attempt: int) -> str:
+        if not job_states.begin(context, job_id, attempt):
+            return "nothing to do"
+        with context.sessions() as session:
+            job = session.get_one(Job, job_id)
+        for name in steps_of(job.kind, job.config):
+            outcome = step(job_id, attempt, name)
+            if outcome != "done":
+                return outcome
+        job_states.finish(context, job_id, attempt, "succeeded")
+        return "done"
+
+    try:
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=context.settings.workers,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
+        yield
+    finally:
+        leaving.set()
+        DBOS.destroy(destroy_registry=True)
+
+
+def run_step(
+    context: Context, job_id: str, attempt: int, name: str, leaving: threading.Event
+) -> str:
+    """Run one step of a job; say in a word how it ended.
+
+    Returns:
+        ``done``, ``failed``, ``cancelled`` or ``gone`` (the job has been deleted).
+    """
+    with context.sessions() as session:
+        job = session.get(Job, job_id)
+    if job is None:
+        return "gone"
+
+    def unwanted() -> bool:
+        return leaving.is_set() or job_states.cancel_requested(context, job_id, attempt)
+
+    for trial in range(1, TRIES_IF_KILLED + 1):
+        try:
+            Step(context, job, name, unwanted).run()
+            return "done"
+        except StoppedError:
+            context.metrics.kills.labels("stopped").inc()
+            if leaving.is_set():
+                raise _Leaving from None
+            job_states.finish(context, job_id, attempt, "cancelled")
+            return "cancelled"
+        except KilledError as error:
+            context.metrics.kills.labels(str(error)).inc()
+            job_states.tell(context, job_id, f"the sandboxed child was killed: {error} ({trial})")
+        except Problem as problem:
+            job_states.finish(context, job_id, attempt, "failed", problem)
+            return "failed"
+        except Exception as error:
+            logging.getLogger(__name__).exception("step %s of job %s", name, job_id)
+            told = Problem("internal-error", f"{type(error).__name__} in step '{name}'")
+            job_states.finish(context, job_id, attempt, "failed", told)
+            return "failed"
+    killed = Problem(
+        "killed",
+        f"the process of this job was killed {TRIES_IF_KILLED} times",
+        remedy="it may need more memory than the machine has: use a smaller model or fewer samples",
+    )
+    job_states.finish(context, job_id, attempt, "failed", killed)
+    return "failed"
+
+
+def _workflow_id(job_id: str, attempt: int) -> str:
+    return f"{job_id}.{attempt}"

@@ -1,0 +1,137 @@
+"""Main of the sandboxed child: the only process that opens models and data sets of strangers.
+
+Its folder holds ``request.json`` and ``in/``; it writes ``out/`` and at last ``out/result.json``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from onnx2snn.server.confinement import Limits, confine
+
+SYSTEM_FOLDERS = (
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/proc",
+    "/sys/devices",
+    "/sys/bus",
+    "/etc/ld.so.cache",
+)
+DEVICES = ("/dev/null", "/dev/urandom")
+FULL_DISK = (28, 122)  # ENOSPC, EDQUOT
+
+
+def main() -> None:
+    """Run one task, confined, in the folder given as the first argument."""
+    folder = Path(sys.argv[1])
+    request = json.loads((folder / "request.json").read_bytes())
+    os.chdir(folder)
+    # Read by ONNX Runtime when it is first imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.nice(10)
+    applied = confine(Limits(**request["limits"]), folder, library_folders())
+    print(f"confined by {', '.join(applied)}", file=sys.stderr, flush=True)
+    answer = _attempt(request, folder)
+    text = json.dumps(answer, ensure_ascii=True)
+    partial = folder / "out" / ".result.json"
+    partial.write_text(text)
+    partial.rename(folder / "out" / "result.json")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def library_folders() -> list[Path]:
+    """Return what Python and its libraries are loaded from, links resolved."""
+    import onnx2snn
+
+    rooms = [room for base in onnx2snn.__path__ for room in Path(base).glob("*")]
+    named: list[str | Path] = [sys.prefix, sys.base_prefix, *(entry for entry in sys.path if entry)]
+    found = {Path(name).resolve() for name in (*named, *rooms, *SYSTEM_FOLDERS, *DEVICES)}
+    return [path for path in sorted(found) if path.exists() and path != Path("/")]
+
+
+def _attempt(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run the task; what goes wrong becomes a value."""
+    try:
+        task = importlib.import_module(f"onnx2snn.server.tasks.{request['task']}")
+        return {"value": task.run(request["arguments"], folder, _Progress(folder / "out"))}
+    except Exception as error:
+        from traceback import print_exc
+
+        print_exc()
+        return {"error": _describe(error)}
+
+
+def _describe(error: Exception) -> dict[str, Any]:
+    from onnx2snn.ir.errors import Onnx2SnnError
+
+    if isinstance(error, Onnx2SnnError):
+        findings = [finding.model_dump(mode="json") for finding in error.findings]
+        return {
+            "code": error.code,
+            "message": error.message,
+            "remedy": error.remedy,
+            "findings": findings[:1000],
+        }
+    if _is_about_memory(error):
+        return {
+            "code": "out-of-memory",
+            "message": "the model or the data need more memory than a job may use",
+            "remedy": "use a smaller model or fewer samples, or ask the operator for more memory",
+        }
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return {"code": "storage-full", "message": "the disk of the service is full"}
+    if isinstance(error, OSError) and error.errno == 27:  # EFBIG
+        return {
+            "code": "result-too-large",
+            "message": "the result is larger than a file of the service may be",
+            "remedy": "record less, or fewer samples",
+        }
+    if type(error).__module__.startswith("onnxruntime"):
+        return {
+            "code": "runtime-refused",
+            "message": f"ONNX Runtime does not run this model: {str(error)[:500]}",
+            "remedy": "check that ONNX Runtime runs the model on your machine",
+        }
+    return {
+        "code": "internal-error",
+        "message": f"{type(error).__name__}: {str(error)[:500]}",
+        "remedy": "this is a bug of onnx2snn: please report it with the log of the job",
+    }
+
+
+def _is_about_memory(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, MemoryError) or any(
+        sign in text for sign in ("bad_alloc", "bad allocation", "Failed to allocate memory")
+    )
+
+
+class _Progress:
+    """Writes what is going on to a file that the parent follows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stream = (folder / "progress.jsonl").open("a", buffering=1)
+        self._last: tuple[str, float] = ("", 0.0)
+
+    def __call__(self, stage: str, share: float) -> None:
+        """Tell the stage and the share of it done."""
+        name, told = self._last
+        now = time.monotonic()
+        if stage == name and now - told < 0.2 and share < 1:
+            return
+        self._last = (stage, now)
+        self._stream.write(json.dumps({"stage": stage, "share": round(share, 4)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

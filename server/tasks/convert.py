@@ -1,0 +1,57 @@
+"""Task: convert a model and write the spiking network with the report of its making."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from onnx2snn.converter.convert import convert
+from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.runtime.report import write_report
+from onnx2snn.server.sandbox import Progress
+from onnx2snn.server.tasks.inputs import data_for, limited
+
+
+def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
+    """Convert; writes the network, its report and ``conversion.json`` into ``out/``.
+
+    Args:
+        arguments: ``model``, ``calibration`` (file names in ``in/``), ``samples`` and the options
+            of the conversion.
+        folder: of the task.
+        progress: told what is going on.
+
+    Returns:
+        The conversion report.
+    """
+    path = folder / "in" / arguments["model"]
+    calibration = None
+    if arguments["calibration"]:
+        dataset = data_for(path, folder / "in" / arguments["calibration"])
+        calibration, _ = limited(dataset, arguments["samples"])
+    model, report = convert(
+        path,
+        calibration=calibration,
+        preset=_knobs(arguments),
+        max_loss=arguments["max_loss"],
+        strict=arguments["strict"],
+        seed=arguments["seed"],
+        progress=progress,
+    )
+    out = folder / "out"
+    model.save(out / "model.snn.onnx")
+    progress("write report", 0.0)
+    write_report(out / "report.html", model=model, conversion=report)
+    (out / "conversion.json").write_text(report.model_dump_json())
+    return report.model_dump(mode="json")
+
+
+def _knobs(arguments: dict[str, Any]) -> Preset:
+    """Return the preset with T and S as asked for; S = T is written as None."""
+    preset = find_preset(arguments["preset"])
+    given: dict[str, int | None] = {}
+    if arguments["timesteps"] is not None:
+        given["timesteps"] = arguments["timesteps"]
+    if arguments["stimulus"] is not None:
+        given["stimulus"] = None if arguments["stimulus"] == "all" else arguments["stimulus"]
+    return Preset.model_validate({**preset.model_dump(), **given})
