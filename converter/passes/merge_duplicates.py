@@ -23,6 +23,7 @@ _STRUCTURAL = (
     *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Concat"),
     *("Pad", "Expand", "Shape", "Size", "Gather", "Cast", "Add", "Sub", "Mul", "Div", "Neg"),
     *("AveragePool", "MaxPool", "GlobalAveragePool", "ReduceMean", "Greater", "Less", "Resize"),
+    *("QuantizeLinear", "DequantizeLinear"),
 )
 _SMALL = 64
 
