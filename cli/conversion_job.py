@@ -165,12 +165,8 @@ def _calibration(
 def _already_there(
     target: Target, options: ConversionOptions, data: Dataset | None
 ) -> Manifest | None:
-    """Return the manifest of an output that this conversion would only repeat.
-
-    The T found for ``--max-loss`` says nothing about the bound it was found for, so such a
-    conversion is always repeated.
-    """
-    if options.max_loss is not None or not target.output.is_file():
+    """Return the manifest of an output that this conversion would only repeat."""
+    if not target.output.is_file():
         return None
     try:
         manifest = SpikingModel.load(target.output).manifest
@@ -179,7 +175,8 @@ def _already_there(
     knobs = options.knobs()
     same = (
         manifest.source.sha256 == read_model(target.model).sha256
-        and (manifest.preset, manifest.timesteps) == (knobs.name, knobs.timesteps)
+        and (manifest.preset, manifest.max_loss) == (knobs.name, options.max_loss)
+        and (options.max_loss is not None or manifest.timesteps == knobs.timesteps)
         and manifest.stimulus == knobs.stimulus
         and _same_calibration(manifest.calibration, data)
         and not (options.strict and manifest.analog_ops)

@@ -25,7 +25,12 @@ from onnx2snn.converter.plan import frontier, plan_network
 from onnx2snn.converter.presets import Preset, find_preset
 from onnx2snn.converter.read import ModelLike, read_model
 from onnx2snn.converter.report import ConversionReport
-from onnx2snn.converter.samples import Samples, given_samples, synthetic_samples
+from onnx2snn.converter.samples import (
+    Samples,
+    given_samples,
+    input_shapes,
+    synthetic_samples,
+)
 from onnx2snn.converter.search_timesteps import search_timesteps
 from onnx2snn.converter.segments import affine_constants
 from onnx2snn.converter.sites import NeuronParameters, activation_neuron, input_neuron
@@ -47,6 +52,7 @@ Progress = Callable[[str, float], None]
 
 MEASURE_BYTES = 256 * 2**20
 CORRECTION_SAMPLES = 64
+CORRECTION_BYTES = 128 * 2**20
 SYNTHETIC_HEADROOM = 64
 GRID_SAMPLES = 64
 
@@ -92,7 +98,7 @@ def convert(
     with clock.stage("read"):
         source = read_model(model)
     with clock.stage("canonicalise"):
-        canonical = canonicalise(source, input_shapes=_shapes(calibration))
+        canonical = canonicalise(source, input_shapes=_shapes(source.model, calibration))
     with clock.stage("plan"):
         samples = _samples(canonical.model, calibration, seed)
         settings = _more_headroom(settings, samples)
@@ -167,10 +173,16 @@ def _resolve(preset: str | Preset, **overrides: Any) -> Preset:
     return Preset.model_validate({**chosen.model_dump(), **given})
 
 
-def _shapes(calibration: SampleData | None) -> dict[str, tuple[int, ...]] | None:
+def _shapes(
+    model: onnx.ModelProto, calibration: SampleData | None
+) -> dict[str, tuple[int, ...]] | None:
+    """Return the shapes of the samples by input name: they close open dimensions."""
+    if calibration is None:
+        return None
     if isinstance(calibration, Mapping):
-        return {name: np.asarray(values).shape for name, values in calibration.items()}
-    return None
+        return {name: np.shape(values) for name, values in calibration.items()}
+    names = list(input_shapes(model))
+    return {names[0]: np.shape(calibration)} if len(names) == 1 else None
 
 
 def _samples(model: onnx.ModelProto, calibration: SampleData | None, seed: int) -> Samples:
@@ -258,10 +270,15 @@ def _correct(
 ) -> SpikingModel:
     neurons = [site for site in network.sites if site.role == "neuron"]
     layers = [site for site in neurons if site.activation.levels is None]  # steps are exact
+    if not layers:
+        return model
     means = {site.name: statistics[site.name].mean for site in layers}
     axes = {site.name: site.axis for site in layers}
-    few: Tensors = samples.first(CORRECTION_SAMPLES)
-    return correct_bias(model, means, axes, few, settled=preset.stimulus is not None)
+    settled = preset.stimulus is not None
+    widest = max(int(np.prod(site.shape)) * 4 for site in network.sites)
+    held = CORRECTION_BYTES // (widest * (1 if settled else preset.timesteps))
+    few: Tensors = samples.first(max(1, min(CORRECTION_SAMPLES, held)))
+    return correct_bias(model, means, axes, few, settled=settled)
 
 
 def _refuse_analog(manifest: Manifest, strict: bool) -> None:

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import helper
+from onnx_graphsurgeon.logger import G_LOGGER
 
 from onnx2snn.ir.ops import IR_VERSION
+
+# Its warnings go to stdout, which belongs to the caller (--json).
+G_LOGGER.severity = G_LOGGER.ERROR
 
 
 def to_model(graph: gs.Graph, extra_outputs: Sequence[str] = ()) -> onnx.ModelProto:

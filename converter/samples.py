@@ -87,17 +87,15 @@ def given_samples(
             remedy="arrays must be named, shaped and preprocessed as the ANN's inputs",
             findings=problems,
         )
-    feeds: Tensors = {name: _as_input(data[name]) for name in shapes}
+    feeds: Tensors = {
+        name: np.asarray(data[name]).astype(_input_dtype(model, name)) for name in shapes
+    }
     digest = hashlib.sha256()
     for name in sorted(feeds):
         digest.update(np.ascontiguousarray(feeds[name]).tobytes())
     count = min(len(values) for values in feeds.values())
     source = CalibrationSource(kind="data", samples=count, sha256=digest.hexdigest())
     return Samples(feeds, source)
-
-
-def _as_input(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    return values.astype(np.float32) if values.dtype.kind == "f" else values
 
 
 def _misfit(
@@ -164,16 +162,14 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float
     return white.astype(np.float32)
 
 
-def _input_type(model: onnx.ModelProto, name: str) -> int:
-    return next(
-        int(info.type.tensor_type.elem_type) for info in model.graph.input if info.name == name
-    )
+def _input_dtype(model: onnx.ModelProto, name: str) -> np.dtype[np.generic]:
+    info = next(info for info in model.graph.input if info.name == name)
+    return np.dtype(helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type))
 
 
 def _index_limit(model: onnx.ModelProto, name: str) -> int | None:
     """Return the first invalid value of an integer input: the rows of the tables it looks up."""
-    kind = helper.tensor_dtype_to_np_dtype(_input_type(model, name)).kind
-    if kind == "f":
+    if _input_dtype(model, name).kind == "f":
         return None
     rows = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
     limits = [
@@ -187,5 +183,4 @@ def _index_limit(model: onnx.ModelProto, name: str) -> int | None:
 def _indices(
     rng: np.random.Generator, shape: tuple[int, ...], limit: int, model: onnx.ModelProto, name: str
 ) -> NDArray[np.generic]:
-    dtype = helper.tensor_dtype_to_np_dtype(_input_type(model, name))
-    return rng.integers(0, limit, size=shape).astype(dtype)
+    return rng.integers(0, limit, size=shape).astype(_input_dtype(model, name))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from onnx2snn.converter.report import SearchPoint
+from onnx2snn.converter.statistics import split_batches
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.manifest import MANIFEST_KEY
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session, Tensors
 
 MOST_TIMESTEPS = 256
+PART = 64
+"""Samples times timesteps that are run at once."""
 
 
 def search_timesteps(
@@ -26,14 +31,15 @@ def search_timesteps(
     Raises:
         DataError: no T up to 256 meets the bound.
     """
-    reference = Session(ann).run(samples)
+    reference = _run_in_parts(Session(ann), samples, {}, PART)
     session = Session(model.to_bytes())
     tried: dict[int, float] = {}
 
     def loss(timesteps: int) -> float:
         if timesteps not in tried:
-            feeds = {**samples, model.timesteps_input: np.asarray(timesteps, np.int64)}
-            tried[timesteps] = output_loss(reference, session.run(feeds))
+            clock: Tensors = {model.timesteps_input: np.asarray(timesteps, np.int64)}
+            part = max(1, PART // timesteps)
+            tried[timesteps] = output_loss(reference, _run_in_parts(session, samples, clock, part))
         return tried[timesteps]
 
     high = 1
@@ -50,7 +56,13 @@ def search_timesteps(
         middle = (low + high) // 2
         low, high = (low, middle) if loss(middle) <= max_loss else (middle, high)
     points = tuple(SearchPoint(timesteps=t, loss=tried[t]) for t in sorted(tried))
-    return with_timesteps(model, high), points
+    return with_timesteps(model, high, max_loss), points
+
+
+def _run_in_parts(session: Session, samples: Tensors, clock: Tensors, part: int) -> Tensors:
+    """Run all samples, a part at a time, so that memory does not grow with their number."""
+    results = [session.run({**few, **clock}) for few in split_batches(samples, part)]
+    return {name: np.concatenate([r[name] for r in results]) for name in results[0]}
 
 
 def output_loss(
@@ -71,15 +83,16 @@ def output_loss(
     return float(np.sqrt(error / max(size, 1e-30)))
 
 
-def with_timesteps(model: SpikingModel, timesteps: int) -> SpikingModel:
-    """Return the model with another default T, in the graph and in the manifest."""
+def with_timesteps(model: SpikingModel, timesteps: int, max_loss: float) -> SpikingModel:
+    """Return the model with another default T, found for a bound on the loss."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     for tensor in proto.graph.initializer:
         if tensor.name == model.timesteps_input:
             value = np.asarray(timesteps, np.int64)
             tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
-    manifest = model.manifest.model_copy(update={"timesteps": timesteps})
+    update: dict[str, Any] = {"timesteps": timesteps, "max_loss": max_loss}
+    manifest = model.manifest.model_copy(update=update)
     for entry in proto.metadata_props:
         if entry.key == MANIFEST_KEY:
             entry.value = manifest.model_dump_json()

@@ -96,6 +96,7 @@ class Manifest(Frozen):
         calibration: source of the statistics.
         layout: ``folded`` (time in the batch axis) or ``scan`` (a Scan over the step graph).
         seed: seed of everything random in the conversion.
+        max_loss: the bound that ``timesteps`` was searched for; None if it was not.
         analog_ops: nodes that do not spike, "name (op)".
         nodes: what became of every node of the source.
         findings: everything worth telling about the conversion.
@@ -116,6 +117,7 @@ class Manifest(Frozen):
     calibration: CalibrationSource
     layout: Literal["folded", "scan"] = "folded"
     seed: int = 0
+    max_loss: float | None = None
     analog_ops: tuple[str, ...] = ()
     nodes: tuple[NodeFate, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -98,25 +98,28 @@ def test_unsupported_operators_are_all_named(run, tmp_path: Path) -> None:
     graph = helper.make_graph(
         [
             helper.make_node("Relu", ["x"], ["a"], name="relu"),
-            helper.make_node("Sin", ["a"], ["b"], name="first_sin"),
+            helper.make_node("Compress", ["a", "keep"], ["b"], name="first_pick", axis=1),
             helper.make_node("MatMul", ["b", "w"], ["c"], name="fc1"),
-            helper.make_node("Cos", ["a"], ["d"], name="the_cos"),
+            helper.make_node("Compress", ["a", "keep"], ["d"], name="other_pick", axis=1),
             helper.make_node("MatMul", ["d", "w"], ["e"], name="fc2"),
             helper.make_node("Add", ["c", "e"], ["y"], name="sum"),
         ],
-        "waves",
+        "picks",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])],
-        [helper.make_tensor("w", TensorProto.FLOAT, [4, 4], np.eye(4, dtype=np.float32).ravel())],
+        [
+            helper.make_tensor("w", TensorProto.FLOAT, [4, 4], np.eye(4, dtype=np.float32).ravel()),
+            helper.make_tensor("keep", TensorProto.BOOL, [4], [True] * 4),
+        ],
     )
-    path = tmp_path / "waves.onnx"
+    path = tmp_path / "picks.onnx"
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path
     )
     ran = run("convert", path)
     assert ran.code == 2
     assert "[unsupported-op]" in ran.err
-    for told in ("first_sin", "Sin", "the_cos", "Cos", "opset", "What to do"):
+    for told in ("first_pick", "Compress", "other_pick", "opset", "What to do"):
         assert told in ran.err
     assert list(tmp_path.glob("*.snn.onnx")) == []
 
