@@ -22,8 +22,11 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.execution import ExecutionError
 from onnx2snn.converter.formats.drop_dynamic_rounding import drop_dynamic_rounding
+from onnx2snn.converter.formats.expand_fused import expand_fused
 from onnx2snn.converter.formats.expand_integer import expand_integer
+from onnx2snn.converter.formats.expand_ml import expand_ml
 from onnx2snn.converter.formats.expand_qlinear import expand_qlinear
+from onnx2snn.converter.formats.refuse_foreign import refuse_foreign
 from onnx2snn.converter.formats.sink_quantisers import sink_quantisers
 from onnx2snn.converter.formats.use_float32 import use_float32
 from onnx2snn.converter.formats.write_quantisers import write_quantisers
@@ -38,8 +41,11 @@ Step = Callable[[gs.Graph], list[Change]]
 
 OPERATORS: tuple[Step, ...] = (
     fold_constants,  # all others look for constants
+    expand_ml,
+    expand_fused,
     expand_qlinear,
     expand_integer,
+    refuse_foreign,
 )
 QUANTISERS: tuple[Step, ...] = (
     fold_constants,  # dequantises stored weights
@@ -133,7 +139,12 @@ def _in_float32(model: onnx.ModelProto) -> Settled:
 
 def _is_of_concern(node: onnx.NodeProto) -> bool:
     """Whether the node is one that the steps look for."""
-    return bool(node.domain) or "Linear" in node.op_type or "Integer" in node.op_type
+    return (
+        bool(node.domain)
+        or "Linear" in node.op_type
+        or "Integer" in node.op_type
+        or node.op_type in ("Loop", "Scan")
+    )
 
 
 def _not_runnable(error: ExecutionError) -> InvalidModelError:
