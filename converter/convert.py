@@ -38,7 +38,6 @@ from onnx2snn.converter.statistics import (
     ChannelStatistics,
     batch_size,
     measure,
-    split_batches,
 )
 from onnx2snn.ir.errors import DataError, UnsupportedOpError
 from onnx2snn.ir.findings import Finding
@@ -52,7 +51,7 @@ Progress = Callable[[str, float], None]
 
 MEASURE_BYTES = 256 * 2**20
 CORRECTION_SAMPLES = 64
-CORRECTION_BYTES = 128 * 2**20
+CORRECTION_BYTES = 64 * 2**20
 SYNTHETIC_HEADROOM = 64
 GRID_SAMPLES = 64
 
@@ -128,7 +127,7 @@ def convert(
         spiking = lay_out(spiking, samples.first(8))
     if max_loss is not None:
         with clock.stage("search timesteps"):
-            spiking, search = search_timesteps(spiking, source.model, samples.feeds, max_loss)
+            spiking, search = search_timesteps(spiking, canonical.model, samples, max_loss)
     else:
         search = ()
     report = ConversionReport(
@@ -219,7 +218,7 @@ def _measure(
     size = batch_size(network.shapes, list(axes), MEASURE_BYTES)
     measured = measure(
         Session(to_model(network.graph, list(axes))),
-        lambda: split_batches(samples.feeds, size),
+        lambda: samples.batches(size),
         axes,
         histograms=preset.threshold_rule != "maximum",
     )

@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from onnx2snn.converter.batching import batched_inputs
+from onnx2snn.converter.execution import stack
 from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.errors import InvalidModelError, SimulationError
 from onnx2snn.ir.findings import Finding
@@ -56,9 +58,12 @@ def folds(model: SpikingModel, samples: Tensors) -> bool:
         model: the sealed model in the folded layout.
         samples: at least one sample per input; two different ones are compared.
     """
-    first = {name: values[:1] for name, values in samples.items()}
-    second = {name: values[-1:] for name, values in samples.items()}
-    both = {name: np.concatenate([first[name], second[name]]) for name in samples}
+    batched = set(batched_inputs(model.proto))
+    if not batched:
+        return False
+    first = {name: v[:1] if name in batched else v for name, v in samples.items()}
+    second = {name: _another(v) if name in batched else v for name, v in samples.items()}
+    both = stack(first, second, batched)
     steps = {model.timesteps_input: np.asarray(PROBE_TIMESTEPS, np.int64)}
     try:
         session = Session(model.to_bytes())
@@ -67,10 +72,16 @@ def folds(model: SpikingModel, samples: Tensors) -> bool:
     except (InvalidModelError, SimulationError):
         return False
     return all(
-        _same(np.concatenate([alone[0][name], alone[1][name]]), together[name])
+        together[name].ndim > 0
+        and _same(np.concatenate([alone[0][name], alone[1][name]]), together[name])
         for name in together
-        if together[name].ndim > 0
     )
+
+
+def _another(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return a sample that differs from the first: the last one, or the first one mirrored."""
+    last = values[-1:]
+    return last if not np.array_equal(last, values[:1]) else np.flip(last, tuple(range(1, last.ndim)))
 
 
 def _same(expected: NDArray[np.generic], actual: NDArray[np.generic]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations import Activation
+from onnx2snn.converter.batching import batched_inputs
 from onnx2snn.converter.channels import channel_axis
 from onnx2snn.converter.graphs import to_model
 from onnx2snn.converter.input_grid import InputGrid
@@ -143,7 +144,8 @@ def plan_spiking_network(
     raise_if_unsupported(planned.plan)
     graph, plan = planned.graph, planned.plan
     shapes = _trace_shapes(graph, plan, one_sample)
-    twice = _trace_shapes(graph, plan, _doubled(one_sample)) if batch_free else {}
+    batched = batched_inputs(canonical)
+    twice = _trace_shapes(graph, plan, _doubled(one_sample, batched)) if batch_free else {}
     dims = _name_batch(shapes, twice)
     roles: dict[str, Fate] = {
         **dict.fromkeys(planned.inputs, "input"),
@@ -207,8 +209,11 @@ def _trace_shapes(graph: gs.Graph, plan: Plan, samples: Tensors) -> dict[str, tu
     return {**shapes, **{name: value.shape for name, value in samples.items()}}
 
 
-def _doubled(samples: Tensors) -> Tensors:
-    return {name: np.concatenate([values, values]) for name, values in samples.items()}
+def _doubled(samples: Tensors, batched: Collection[str]) -> Tensors:
+    return {
+        name: np.concatenate([values, values]) if name in batched else values
+        for name, values in samples.items()
+    }
 
 
 def _name_batch(

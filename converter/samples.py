@@ -7,8 +7,8 @@ images, standardised, plus white noise. The manifest then says ``synthetic``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx
@@ -27,20 +27,45 @@ SYNTHETIC_SAMPLES = 64
 class Samples:
     """Inputs to calibrate on.
 
+    A model whose batch has a fixed length takes exactly that many rows: one sample is then such
+    a block of rows, and a run takes one.
+
     Attributes:
         feeds: one array [N, *F] per model input.
         source: where they come from.
+        blocks: rows that a sample has, for inputs whose first axis has a fixed length.
+        shared: inputs that are the same for all samples: they have no batch axis.
     """
 
     feeds: Tensors
     source: CalibrationSource
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
-        return min(len(values) for values in self.feeds.values())
+        return min((len(v) // self._rows(n) for n, v in self._batched.items()), default=1)
+
+    @property
+    def _batched(self) -> Tensors:
+        return {name: values for name, values in self.feeds.items() if name not in self.shared}
 
     def first(self, count: int) -> Tensors:
-        """Return the first samples."""
-        return {name: values[:count] for name, values in self.feeds.items()}
+        """Return the feeds of a run of the first ``count`` samples, or of as many as it takes."""
+        return next(self.batches(count))
+
+    def batches(self, size: int) -> Iterator[Tensors]:
+        """Yield the feeds of runs of at most ``size`` samples each."""
+        many, count = 1 if self.blocks else size, len(self)
+        for start in range(0, count, many):
+            stop = min(start + many, count)
+            own = {
+                name: values[start * self._rows(name) : stop * self._rows(name)]
+                for name, values in self._batched.items()
+            }
+            yield {name: own.get(name, values) for name, values in self.feeds.items()}
+
+    def _rows(self, name: str) -> int:
+        return self.blocks.get(name, 1)
 
 
 def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
@@ -54,6 +79,17 @@ def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
         for info in model.graph.input
         if info.name not in constants
     }
+
+
+def _as_samples(model: onnx.ModelProto, feeds: Tensors, source: CalibrationSource) -> Samples:
+    """Count samples: where some inputs have an open batch axis, only those are batched."""
+    shapes = input_shapes(model)
+    some_open = any(shape and shape[0] is None for shape in shapes.values())
+    fixed = {name: shape[0] for name, shape in shapes.items() if shape and shape[0] is not None}
+    shared = frozenset(n for n, s in shapes.items() if not s or (some_open and n in fixed))
+    feeds = {n: v[: fixed[n]] if n in shared and n in fixed else v for n, v in feeds.items()}
+    samples = Samples(feeds, source, {} if some_open else fixed, shared)
+    return replace(samples, source=source.model_copy(update={"samples": len(samples)}))
 
 
 def given_samples(
@@ -93,9 +129,8 @@ def given_samples(
     digest = hashlib.sha256()
     for name in sorted(feeds):
         digest.update(np.ascontiguousarray(feeds[name]).tobytes())
-    count = min(len(values) for values in feeds.values())
-    source = CalibrationSource(kind="data", samples=count, sha256=digest.hexdigest())
-    return Samples(feeds, source)
+    source = CalibrationSource(kind="data", samples=0, sha256=digest.hexdigest())
+    return _as_samples(model, feeds, source)
 
 
 def _misfit(
@@ -112,6 +147,8 @@ def _misfit(
         return [f"input '{name}' has shape {list(values.shape)}, needs [{', '.join(expected)}]"]
     if values.size == 0:
         return [f"input '{name}' has no samples"]
+    if shape and shape[0] is not None and len(values) < shape[0]:
+        return [f"input '{name}' has {len(values)} samples, needs {shape[0]} at a time"]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         return [f"input '{name}' contains NaN or infinity"]
     if values.dtype.kind not in "fiub":
@@ -133,14 +170,12 @@ def synthetic_samples(model: onnx.ModelProto, seed: int) -> Samples:
                 f"input '{name}' has open dimensions {list(shape)} and there is no data",
                 remedy="pass calibration data (--calibration), or fix the shape when exporting",
             )
-        count = shape[0] or SYNTHETIC_SAMPLES
-        full = (count, *(size or 1 for size in shape[1:]))
+        full = tuple(size or SYNTHETIC_SAMPLES for size in shape)
         limit = _index_limit(model, name)
         feeds[name] = (
             _noise(rng, full) if limit is None else _indices(rng, full, limit, model, name)
         )
-    samples = min(len(values) for values in feeds.values())
-    return Samples(feeds, CalibrationSource(kind="synthetic", samples=samples))
+    return _as_samples(model, feeds, CalibrationSource(kind="synthetic", samples=0))
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnx2snn.converter.report import SearchPoint
-from onnx2snn.converter.statistics import split_batches
+from onnx2snn.converter.samples import Samples
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.manifest import MANIFEST_KEY
 from onnx2snn.ir.model import SpikingModel
@@ -21,7 +21,7 @@ PART = 64
 
 
 def search_timesteps(
-    model: SpikingModel, ann: onnx.ModelProto, samples: Tensors, max_loss: float
+    model: SpikingModel, ann: onnx.ModelProto, samples: Samples, max_loss: float
 ) -> tuple[SpikingModel, tuple[SearchPoint, ...]]:
     """Return the model with the smallest default T whose loss is at most ``max_loss``.
 
@@ -59,9 +59,9 @@ def search_timesteps(
     return with_timesteps(model, high, max_loss), points
 
 
-def _run_in_parts(session: Session, samples: Tensors, clock: Tensors, part: int) -> Tensors:
+def _run_in_parts(session: Session, samples: Samples, clock: Tensors, part: int) -> Tensors:
     """Run all samples, a part at a time, so that memory does not grow with their number."""
-    results = [session.run({**few, **clock}) for few in split_batches(samples, part)]
+    results = [session.run({**few, **clock}) for few in samples.batches(part)]
     return {name: np.concatenate([r[name] for r in results]) for name in results[0]}
 
 

@@ -112,13 +112,6 @@ def _histogram(magnitudes: NDArray[np.float64], reach: NDArray[np.float64]) -> N
     return np.bincount(flat, minlength=channels * BINS).reshape(channels, BINS)
 
 
-def split_batches(arrays: Tensors, size: int) -> Iterator[Tensors]:
-    """Yield consecutive slices of at most ``size`` samples."""
-    count = min(len(values) for values in arrays.values())
-    for start in range(0, count, size):
-        yield {name: values[start : start + size] for name, values in arrays.items()}
-
-
 def batch_size(shapes: Mapping[str, Sequence[int]], names: Sequence[str], budget: int) -> int:
     """Return how many samples keep the measured tensors within ``budget`` bytes (at least 1).
 
