@@ -1,5 +1,36 @@
-"""Spiking model and data in, results out."""
+"""Spiking network and data in, results out.
 
+    evaluation = evaluate(model, ann, images, labels)
+    simulation = simulate(model, images, timesteps=8)
+
+The submodules are the parts; these names are what other code is meant to use.
+"""
+
+from onnx2snn.runtime.backends import BACKENDS
+from onnx2snn.runtime.data import Dataset, load_data
+from onnx2snn.runtime.evaluate import evaluate
+from onnx2snn.runtime.image_folder import ImageOptions
+from onnx2snn.runtime.input_spec import InputSpec, input_specs
 from onnx2snn.runtime.native.library import custom_ops_path
+from onnx2snn.runtime.report import write_report
+from onnx2snn.runtime.results import CurvePoint, Evaluation
+from onnx2snn.runtime.simulate import LayerRecord, Simulation, simulate
+from onnx2snn.runtime.simulator import Simulator
 
-__all__ = ["custom_ops_path"]
+__all__ = [
+    "BACKENDS",
+    "CurvePoint",
+    "Dataset",
+    "Evaluation",
+    "ImageOptions",
+    "InputSpec",
+    "LayerRecord",
+    "Simulation",
+    "Simulator",
+    "custom_ops_path",
+    "evaluate",
+    "input_specs",
+    "load_data",
+    "simulate",
+    "write_report",
+]

@@ -1,0 +1,22 @@
+"""ONNX in, spiking network out.
+
+    model, report = convert("net.onnx", calibration=samples)
+
+The submodules are the parts of the line; these names are what other code is meant to use.
+"""
+
+from onnx2snn.converter.check import CheckReport, check
+from onnx2snn.converter.convert import convert
+from onnx2snn.converter.presets import PRESETS, Preset, find_preset
+from onnx2snn.converter.report import ConversionReport, SearchPoint
+
+__all__ = [
+    "PRESETS",
+    "CheckReport",
+    "ConversionReport",
+    "Preset",
+    "SearchPoint",
+    "check",
+    "convert",
+    "find_preset",
+]
