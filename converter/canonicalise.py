@@ -34,6 +34,7 @@ from onnx2snn.converter.passes.recognise_relu import recognise_relu
 from onnx2snn.converter.passes.remove_no_ops import remove_no_ops
 from onnx2snn.converter.passes.resolve_auto_pad import resolve_auto_pad
 from onnx2snn.converter.passes.split_batch_norm import split_batch_norm
+from onnx2snn.converter.passes.unroll_recurrent import unroll_recurrent
 from onnx2snn.converter.read import Source
 from onnx2snn.converter.shapes import annotate_shapes, to_model
 from onnx2snn.ir.findings import Change, Finding
@@ -50,6 +51,7 @@ PASSES: tuple[Pass, ...] = (
     remove_no_ops,
     fold_constants,  # what fold_shapes and remove_no_ops left of constant arithmetic
     remove_no_ops,
+    unroll_recurrent,  # where the number of steps is known
     merge_duplicates,
     merge_slices,
     cancel_transposes,  # before anything that looks for neighbours
