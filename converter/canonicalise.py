@@ -27,9 +27,13 @@ from onnx2snn.converter.passes.make_batch_free import make_batch_free
 from onnx2snn.converter.passes.merge_duplicates import merge_duplicates
 from onnx2snn.converter.passes.merge_matmul_add import merge_matmul_add
 from onnx2snn.converter.passes.merge_slices import merge_slices
+from onnx2snn.converter.passes.recognise_activation_functions import (
+    recognise_activation_functions,
+)
 from onnx2snn.converter.passes.recognise_clip_floor import recognise_clip_floor
 from onnx2snn.converter.passes.recognise_global_average_pool import recognise_global_average_pool
 from onnx2snn.converter.passes.recognise_leaky_relu import recognise_leaky_relu
+from onnx2snn.converter.passes.recognise_normalisation import recognise_normalisation
 from onnx2snn.converter.passes.recognise_relu import recognise_relu
 from onnx2snn.converter.passes.remove_no_ops import remove_no_ops
 from onnx2snn.converter.passes.resolve_auto_pad import resolve_auto_pad
@@ -60,6 +64,8 @@ PASSES: tuple[Pass, ...] = (
     recognise_leaky_relu,  # before recognise_relu, which rewrites the Max it is made of
     recognise_relu,
     recognise_clip_floor,  # after the passes that write its Clip and LeakyRelu; before folding
+    recognise_activation_functions,  # after recognise_clip_floor: its Clip is no HardSigmoid
+    recognise_normalisation,  # before its means become pools and its scale is folded
     recognise_global_average_pool,
     merge_matmul_add,  # gives a place to the shifts that follow
     split_batch_norm,
