@@ -65,7 +65,7 @@ async def add_model(service: Service, owner: str, received: Received, name: str)
             if model is None:
                 model = Model(owner=owner, id=received.sha256, size=received.size, name=name)
                 session.add(model)
-            model.used_at = now()
+            model.name, model.used_at = name, now()
         return model
 
     try:

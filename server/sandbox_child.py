@@ -5,6 +5,7 @@ Its folder holds ``request.json`` and ``in/``; it writes ``out/`` and at last ``
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -26,7 +27,7 @@ SYSTEM_FOLDERS = (
     "/etc/ld.so.cache",
 )
 DEVICES = ("/dev/null", "/dev/urandom")
-FULL_DISK = (28, 122)  # ENOSPC, EDQUOT
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
@@ -73,7 +74,10 @@ def _attempt(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _describe(error: Exception) -> dict[str, Any]:
     from onnx2snn.ir.errors import Onnx2SnnError
+    from onnx2snn.server.tasks.memory import OUT_OF_MEMORY, is_about_memory
 
+    if isinstance(error, MemoryError) or is_about_memory(str(error)):
+        return OUT_OF_MEMORY.model_dump(mode="json")
     if isinstance(error, Onnx2SnnError):
         findings = [finding.model_dump(mode="json") for finding in error.findings]
         return {
@@ -82,15 +86,9 @@ def _describe(error: Exception) -> dict[str, Any]:
             "remedy": error.remedy,
             "findings": findings[:1000],
         }
-    if _is_about_memory(error):
-        return {
-            "code": "out-of-memory",
-            "message": "the model or the data need more memory than a job may use",
-            "remedy": "use a smaller model or fewer samples, or ask the operator for more memory",
-        }
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         return {"code": "storage-full", "message": "the disk of the service is full"}
-    if isinstance(error, OSError) and error.errno == 27:  # EFBIG
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return {
             "code": "result-too-large",
             "message": "the result is larger than a file of the service may be",
@@ -107,13 +105,6 @@ def _describe(error: Exception) -> dict[str, Any]:
         "message": f"{type(error).__name__}: {str(error)[:500]}",
         "remedy": "this is a bug of onnx2snn: please report it with the log of the job",
     }
-
-
-def _is_about_memory(error: Exception) -> bool:
-    text = str(error)
-    return isinstance(error, MemoryError) or any(
-        sign in text for sign in ("bad_alloc", "bad allocation", "Failed to allocate memory")
-    )
 
 
 class _Progress:

@@ -11,6 +11,7 @@ from onnx2snn.converter.check import check
 from onnx2snn.converter.read import read_model
 from onnx2snn.ir.errors import ModelError
 from onnx2snn.server.sandbox import Progress
+from onnx2snn.server.tasks.memory import OUT_OF_MEMORY, is_about_memory
 
 MAX_GRAPH_NODES = 2000
 MAX_LISTED_NODES = 20_000
@@ -33,7 +34,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     answer = report.model_dump(mode="json")
     answer["name"] = path.stem
     answer["nodes"] = answer["nodes"][:MAX_LISTED_NODES]
-    answer["findings"] = answer["findings"][:1000]
+    answer["findings"] = [_told(finding) for finding in answer["findings"][:1000]]
     answer |= {"inputs": [], "outputs": [], "operators": {}, "graph": None}
     if report.source is not None:
         try:
@@ -41,6 +42,12 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
         except ModelError:
             progress("check", 1.0)
     return answer
+
+
+def _told(finding: dict[str, Any]) -> dict[str, Any]:
+    if not is_about_memory(finding["message"]):
+        return finding
+    return OUT_OF_MEMORY.model_dump(mode="json")
 
 
 def _facts(path: Path) -> dict[str, Any]:
