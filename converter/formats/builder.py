@@ -65,10 +65,18 @@ class Builder:
     def replace(self, *results: gs.Variable) -> None:
         """Put the nodes in the place of the replaced one, these being its outputs."""
         old = list(self._node.outputs)
-        insert_before(self._graph, self._node, *self._built)
+        self.place()
         for before, after in zip(old, results, strict=False):
             if not before.is_empty():
                 redirect(self._graph, before, after)
+        self.remove()
+
+    def place(self) -> None:
+        """Put the nodes in front of the one to be replaced."""
+        insert_before(self._graph, self._node, *self._built)
+
+    def remove(self) -> None:
+        """Take the replaced node out."""
         detach([self._node])
         self._graph.nodes = [item for item in self._graph.nodes if item is not self._node]
 

@@ -1,6 +1,6 @@
 """RNN, GRU and LSTM over a fixed number of steps become feed-forward networks.
 
-    h_1, h_2, ...  →  one cell per step (see recurrent_cells), Y and Y_h gathered from them
+    LSTM(x)  →  one cell per step (see recurrent_cells), its outputs (see recurrent_outputs)
 
 The input is multiplied by each gate's weights once for all steps. Each gate of each step is a
 MatMul, an Add and an activation that is named after layer, direction, step and gate, so that later
@@ -19,6 +19,14 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.builder import Builder
 from onnx2snn.converter.recurrent_cells import CELLS, Gates, gates_of, initial_state
+from onnx2snn.converter.recurrent_outputs import (
+    BATCH,
+    DIRECTIONS,
+    HIDDEN,
+    STEPS,
+    Stack,
+    deliver,
+)
 from onnx2snn.converter.rewiring import (
     Names,
     constant_operand,
@@ -26,6 +34,7 @@ from onnx2snn.converter.rewiring import (
     is_op,
     operand,
     producer,
+    redirect,
     scalar_value,
     static_dims,
 )
@@ -71,8 +80,8 @@ def unroll_recurrent(graph: gs.Graph) -> list[Change]:
     layers = [_layer(node) for node in nodes]
     _refuse_too_many(nodes, layers)
     names = Names(graph)
-    for node, layer in zip(nodes, layers, strict=True):
-        _unroll(Builder(graph, node, names), node, layer)
+    for node in nodes:
+        _unroll(graph, node, _layer(node), names)  # the layer below is unrolled by now
     drop_dead(graph)
     return [
         Change(node=node.name, op=node.op, became=f"its {layer.steps} steps, one by one")
@@ -149,21 +158,34 @@ def _refuse_too_many(nodes: list[gs.Node], layers: list[_Layer]) -> None:
         )
 
 
-def _unroll(builder: Builder, node: gs.Node, layer: _Layer) -> None:
-    sequences: list[list[gs.Tensor]] = []  # of h, per direction, in the order of the input
-    finals: list[list[gs.Tensor]] = []  # h, and c of an LSTM, per direction
+def _unroll(graph: gs.Graph, node: gs.Node, layer: _Layer, names: Names) -> None:
+    builder = Builder(graph, node, names)
+    hidden: dict[tuple[int, int], gs.Tensor] = {}
+    finals: list[dict[tuple[int, int], gs.Tensor]] = [{}, {}]  # h and c
     for direction, backwards in enumerate(layer.directions):
         gates = gates_of(builder, node, direction, layer.source)
-        hidden, state = _run(builder, node, layer, gates, backwards)
-        sequences.append(hidden)
-        finals.append(state)
-    front = int(layer.batch_first)
-    rows = [_stacked(builder, list(row), front) for row in zip(*sequences, strict=True)]
-    results = [_stacked(builder, rows, front)]
-    results += [_stacked(builder, list(last), front) for last in zip(*finals, strict=True)]
-    for output, result in zip(node.outputs, results, strict=False):
-        result.dtype = output.dtype
-    builder.replace(*results[: len(node.outputs)])
+        states, last = _run(builder, node, layer, gates, backwards)
+        hidden.update({(step, direction): state for step, state in enumerate(states)})
+        for final, state in zip(finals, last, strict=False):
+            final[0, direction] = state
+    axes = (DIRECTIONS, BATCH, HIDDEN)
+    if layer.batch_first:
+        stacks = [Stack(hidden, (BATCH, STEPS, DIRECTIONS, HIDDEN))]
+        axes = (BATCH, DIRECTIONS, HIDDEN)
+    else:
+        stacks = [Stack(hidden, (STEPS, *axes))]
+    stacks += [Stack(final, axes) for final in finals if final]
+    delivered = [
+        pair
+        for output, stack in zip(node.outputs, stacks, strict=False)
+        if not output.is_empty()
+        for pair in deliver(graph, builder, output, stack)
+    ]
+    builder.place()
+    for old, new in delivered:
+        new.dtype, new.shape = old.dtype, old.shape
+        redirect(graph, old, new)
+    builder.remove()
 
 
 def _run(
@@ -177,9 +199,3 @@ def _run(
         state = CELLS[node.op](builder, gates.at(step, layer.axis), state)
         hidden[step] = state[0]
     return [hidden[step] for step in range(layer.steps)], list(state)
-
-
-def _stacked(builder: Builder, parts: list[gs.Tensor], axis: int) -> gs.Variable:
-    """Tensors one after the other along a new axis."""
-    raised = [builder.op("Unsqueeze", part, [axis]) for part in parts]
-    return raised[0] if len(raised) == 1 else builder.op("Concat", *raised, axis=axis)

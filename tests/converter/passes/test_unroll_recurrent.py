@@ -143,3 +143,66 @@ def test_open_lengths_can_be_given() -> None:
     feeds = {"x": np.random.default_rng(3).normal(size=(1, 4, 2)).astype(np.float32)}
     before, after = Execution(source.model), Execution(canonical.model)
     assert agree(after.run(feeds), before.run(feeds)) is None
+
+
+PYTORCH_BOTH = """
+net (float[N,4,2] x) => (float[N,5] y)
+    <float[2,9,2] w, float[2,9,3] r, float[2,18] b, int64[3] shape = {0, 0, -1},
+     int64 end = {-1}, float[6,5] v>
+{
+    [swap] t = Transpose <perm = [1, 0, 2]> (x)
+    [cell] h = GRU <hidden_size = 3, linear_before_reset = 1, direction = "bidirectional">
+        (t, w, r, b)
+    [apart] a = Transpose <perm = [0, 2, 1, 3]> (h)
+    [join] j = Reshape (a, shape)
+    [back] z = Transpose <perm = [1, 0, 2]> (j)
+    [relu] p = Relu (z)
+    [end] e = Gather <axis = 1> (p, end)
+    [fc] y = MatMul (e, v)
+}
+"""
+
+PYTORCH_LAST = """
+net (float[N,4,2] x) => (float[N,5] y)
+    <float[1,9,2] w, float[1,9,3] r, float[1,18] b, int64[1] one = {1}, int64 end = {-1},
+     float[3,5] v>
+{
+    [swap] t = Transpose <perm = [1, 0, 2]> (x)
+    [cell] h = GRU <hidden_size = 3> (t, w, r, b)
+    [flat] s = Squeeze (h, one)
+    [back] z = Transpose <perm = [1, 0, 2]> (s)
+    [end] e = Gather <axis = 1> (z, end)
+    [fc] y = MatMul (e, v)
+}
+"""
+
+STACKED = """
+net (float[N,4,2] x) => (float[N,4,3] y)
+    <float[1,9,2] w, float[1,9,3] r, float[1,9,3] w2, float[1,9,3] r2, int64[1] one = {1}>
+{
+    [swap] t = Transpose <perm = [1, 0, 2]> (x)
+    [cell] h = GRU <hidden_size = 3> (t, w, r)
+    [flat] s = Squeeze (h, one)
+    [cell2] h2 = GRU <hidden_size = 3> (s, w2, r2)
+    [flat2] s2 = Squeeze (h2, one)
+    [back] y = Transpose <perm = [1, 0, 2]> (s2)
+}
+"""
+
+
+@pytest.mark.parametrize("text", [PYTORCH_BOTH, PYTORCH_LAST, STACKED])
+def test_outputs_are_handed_on_with_the_batch_in_front(text: str) -> None:
+    source = read_model(build(text))
+    canonical = canonicalise(source)
+    assert canonical.batch_free
+    before, after = Execution(source.model), Execution(canonical.model)
+    feeds = before.feeds(2, 9)
+    assert agree(after.run(feeds), before.run(feeds)) is None
+    for item in canonical.model.graph.value_info:
+        dims = item.type.tensor_type.shape.dim
+        assert not any(dim.dim_param == "N" for dim in dims[1:]), item.name
+
+
+def test_the_last_step_alone_needs_no_sequence() -> None:
+    ops = [n.op_type for n in canonicalise(read_model(build(PYTORCH_LAST))).model.graph.node]
+    assert not {"Concat", "Transpose", "Squeeze", "Unsqueeze"} & set(ops)
