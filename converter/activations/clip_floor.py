@@ -16,7 +16,7 @@ from onnx2snn.ir.somas import PRELU
 
 
 def match_clip_floor(node: gs.Node) -> Activation | None:
-    """Match ``onnx2snn.ann::ClipFloor`` with a constant threshold."""
+    """Match ``ClipFloor``, the staircase of QCFS, with a constant threshold."""
     if not is_ann(node, "ClipFloor"):
         return None
     threshold = scalar_value(node.inputs[1])
@@ -26,7 +26,7 @@ def match_clip_floor(node: gs.Node) -> Activation | None:
 
 
 def match_leaky_clip_floor(node: gs.Node) -> Activation | None:
-    """Match ``onnx2snn.ann::LeakyClipFloor`` with a constant threshold."""
+    """Match ``LeakyClipFloor``, its two-sided form, with a constant threshold."""
     if not is_ann(node, "LeakyClipFloor"):
         return None
     threshold = scalar_value(node.inputs[1])

@@ -21,7 +21,7 @@ LEAST_MISH = -0.3088408847
 
 
 def match_silu(node: gs.Node) -> Activation | None:
-    """Match ``onnx2snn.ann::Silu``, z sigmoid(alpha z), and ``com.microsoft::QuickGelu``."""
+    """Match ``Silu`` (recognised) and ``QuickGelu`` of com.microsoft: z sigmoid(alpha z)."""
     fused = node.domain == "com.microsoft" and node.op == "QuickGelu"
     if not is_ann(node, "Silu") and not fused:
         return None
@@ -42,7 +42,7 @@ def match_gated(node: gs.Node) -> Activation | None:
 
 
 def match_gelu(node: gs.Node) -> Activation | None:
-    """Match ``Gelu`` in both forms, and ``Gelu`` and ``FastGelu`` (no bias) of com.microsoft."""
+    """Match ``Gelu`` in both forms and ``FastGelu`` of com.microsoft (without bias)."""
     fused = node.domain == "com.microsoft" and len(node.inputs) == 1
     if fused and node.op == "FastGelu":
         return Activation(soma=GELU_TANH, lower=LEAST_GELU_TANH)

@@ -19,7 +19,7 @@ TEXT = """
 net (float[N,6] x) => (float[N,3] y)
     <float[6,16] w1, float[16] b1, float[16,3] w2, float[3] b2, float low = {-0.5},
      float high = {0.75}, float above = {0.25}, float half = {0.5}, float zero = {0},
-     float one = {1}, float eight = {8}>
+     float one = {1}, float eight = {8}, float minus = {-1}>
 {
     [fc1] z = Gemm (x, w1, b1)
     NODE
@@ -49,6 +49,10 @@ WRITTEN = {
     "Clip_above_zero": ("[f] r = Clip (z, above, high)", 0.25, 0.75, True),
 }
 COMPOSED = {
+    "LeakyClipFloor": (
+        "l = LeakyRelu <alpha = 0.25> (z) \n a = Div (l, half) \n b = Clip (a, minus, one)"
+        "\n c = Mul (b, eight) \n d = Round (c) \n e = Div (d, eight) \n [f] r = Mul (e, half)"
+    ),
     "Silu": "[g] g = Sigmoid (z) \n [f] r = Mul (z, g)",
     "ClipFloor": (
         "a = Div (z, half) \n b = Clip (a, zero, one) \n c = Mul (b, eight) \n d = Add (c, half)"
@@ -85,10 +89,14 @@ def test_rule(written: tuple[str, float, float, bool]) -> None:
 ALL = {name: written[0] for name, written in WRITTEN.items()} | COMPOSED
 
 
-@pytest.mark.parametrize("preset", ["graded", "ternary", "rate"])
-@pytest.mark.parametrize("text", ALL.values(), ids=ALL.keys())
-def test_settles_at_the_quantised_ann(text: str, preset: str) -> None:
-    source = ann(text)
+IN_RATE = ("Sigmoid", "Elu", "Softplus", "Silu", "Clip", "ClipFloor", "LeakyClipFloor")
+CASES = [(name, preset) for name in ALL for preset in ("graded", "ternary")]
+CASES += [(name, "rate") for name in IN_RATE]
+
+
+@pytest.mark.parametrize(("name", "preset"), CASES)
+def test_settles_at_the_quantised_ann(name: str, preset: str) -> None:
+    source = ann(ALL[name])
     model, _ = convert(source, calibration=samples(128, 0), preset=preset)
     assert [layer.name for layer in model.neurons][-1] == "f"
     feeds = samples(64, 1)
@@ -102,6 +110,42 @@ def test_settles_at_the_quantised_ann(text: str, preset: str) -> None:
         assert apart.mean() <= 0.02
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert error <= {"graded": 0.005, "ternary": 0.1, "rate": 0.1}[preset]
+
+
+@pytest.mark.parametrize("preset", ["graded", "fast", "ternary"])
+@pytest.mark.parametrize("name", ["ClipFloor", "LeakyClipFloor"])
+def test_a_quantised_ann_is_met_exactly(name: str, preset: str) -> None:
+    source = ann(COMPOSED[name])
+    model, _ = convert(source, calibration=samples(128, 0), preset=preset)
+    feeds = samples(512, 1)
+    expected = np.asarray(Execution(source).run(feeds)["y"])
+    found = values(model, feeds, 48)
+    # A sum that lies on the edge of a step may be rounded to either side of it.
+    same = np.isclose(found, expected, rtol=1e-4, atol=1e-5).all(axis=1)
+    assert same.mean() >= 0.99
+
+
+@pytest.mark.parametrize(("op", "like"), [("QuickGelu", "Silu"), ("FastGelu", "GeluTanh")])
+def test_fused_operators_of_onnxruntime(op: str, like: str) -> None:
+    source = ann("[f] r = Identity (z)")
+    node = next(node for node in source.graph.node if node.name == "f")
+    node.op_type, node.domain = op, "com.microsoft"
+    source.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    model, _ = convert(source, calibration=samples(128, 0))
+    assert model.neurons[-1].op.name == f"GradedIntegrateFire_{like}"
+    feeds = samples(64, 1)
+    expected = np.asarray(Execution(source).run(feeds)["y"])
+    error = np.linalg.norm(values(model, feeds, 24) - expected) / np.linalg.norm(expected)
+    assert error <= 0.005
+
+
+def test_the_last_sigmoid_stays_what_it_is() -> None:
+    text = TEXT.replace("[fc2] y =", "[fc2] s =").replace(
+        "(r, w2, b2)", "(r, w2, b2)\n [p] y = Sigmoid (s)"
+    )
+    model, _ = convert(build(text.replace("NODE", "[f] r = Relu (z)")), calibration=samples(128, 0))
+    assert [layer.name for layer in model.neurons][-1] == "f"
+    assert "Sigmoid" in [node.op_type for node in model.proto.graph.node]
 
 
 def test_a_silent_network_still_tells_what_is_not_zero_at_zero() -> None:
