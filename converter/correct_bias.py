@@ -56,12 +56,17 @@ def correct_bias(
     currents: dict[str, NDArray[np.float32]] = {}
     for index, layer in enumerate(layers):
         name = current_name(proto, layer)
+        if layer.input not in stored:
+            stored[layer.input] = _run(proto, boundary, layer.input, stored)
+        arrives = boundary | {layer.input}
         for _ in range(ROUNDS if layer.name in means else 0):
-            value = _run(proto, boundary, layer.output, stored)
+            value = _run(proto, arrives, layer.output, stored)
             gap = _gap(value, means[layer.name], axes[layer.name], timesteps, gain)
             currents[name] = numpy_helper.to_array(constants[name]) + gap
             constants[name].CopyFrom(numpy_helper.from_array(currents[name], name))
-        stored[layer.output] = _run(proto, boundary, layer.output, stored)
+        stored[layer.output] = _run(proto, arrives, layer.output, stored)
+        if layer.input not in boundary:
+            stored.pop(layer.input)
         for used in last_use.get(index, ()):
             stored.pop(used, None)
     return with_initializers(model, currents)
