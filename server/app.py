@@ -25,6 +25,7 @@ from onnx2snn.server.routes import (
     quick,
     snns,
     uploads,
+    web,
     work,
 )
 from onnx2snn.server.service import running_service
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     snns.router,
     catalogue.router,
     health.router,
+    web.router,
 )
 _PROBLEM: dict[str, Any] = {
     "description": "A problem (RFC 9457).",
@@ -72,6 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.mount("/static", web.STATIC, name="static")
     _describe(app, settings)
     trace_requests(app, settings)
     return Gate(app, settings, context.metrics)

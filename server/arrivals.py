@@ -29,7 +29,7 @@ async def receive_file(service: Service, request: Request, name: str) -> tuple[R
     """
     if not request.headers.get("content-type", "").lower().startswith(_FORM):
         received = await service.context.store.receive(request.stream())
-        return received, display_name(name, "model.onnx")
+        return received, name
     form = await request.form(max_files=1, max_fields=10)
     try:
         file = form.get("file")
@@ -38,7 +38,7 @@ async def receive_file(service: Service, request: Request, name: str) -> tuple[R
                 "invalid-request", "the form has no file", remedy="send it in the field 'file'"
             )
         received = await service.context.store.receive(chunks_of(file))
-        return received, display_name(name or file.filename, "model.onnx")
+        return received, name or file.filename or ""
     finally:
         await form.close()
 
@@ -63,9 +63,10 @@ async def add_model(service: Service, owner: str, received: Received, name: str)
         with service.context.sessions() as session, session.begin():
             model = session.get(Model, (owner, received.sha256))
             if model is None:
-                model = Model(owner=owner, id=received.sha256, size=received.size, name=name)
+                model = Model(owner=owner, id=received.sha256, size=received.size, name="")
                 session.add(model)
-            model.name, model.used_at = name, now()
+            model.name = display_name(name, model.name or "model.onnx")
+            model.used_at = now()
         return model
 
     try:
@@ -97,8 +98,8 @@ async def add_dataset(service: Service, owner: str, received: Received, name: st
             row = session.get(Dataset, (owner, received.sha256))
             if row is None:
                 row = Dataset(
-                    owner=owner, id=received.sha256, size=received.size, name=name,
-                    format=kind, arrays=arrays,
+                    owner=owner, id=received.sha256, size=received.size,
+                    name=display_name(name, f"data.{kind}"), format=kind, arrays=arrays,
                 )  # fmt: skip
                 session.add(row)
             row.used_at = now()

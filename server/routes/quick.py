@@ -15,7 +15,6 @@ from starlette.datastructures import FormData, UploadFile
 from onnx2snn.server.arrivals import add_dataset, add_model, chunks_of
 from onnx2snn.server.database.tables import Job, Snn
 from onnx2snn.server.job_states import UNFINISHED
-from onnx2snn.server.names import display_name
 from onnx2snn.server.problem_handlers import invalid_request
 from onnx2snn.server.problems import Problem
 from onnx2snn.server.routes.jobs import accepted, job_out
@@ -116,12 +115,12 @@ async def _read(service: Service, owner: str, form: FormData) -> ConversionReque
     except ValidationError as error:
         raise invalid_request(error.errors()) from error
     received = await service.context.store.receive(chunks_of(model))
-    stored = await add_model(service, owner, received, display_name(model.filename, "model.onnx"))
+    stored = await add_model(service, owner, received, model.filename or "")
     options["model_id"] = stored.id
     calibration = form.get("calibration")
     if isinstance(calibration, UploadFile):
         data = await service.context.store.receive(chunks_of(calibration))
-        name = display_name(calibration.filename, "data.npz")
+        name = calibration.filename or ""
         options["calibration_id"] = (await add_dataset(service, owner, data, name)).id
     return ConversionRequest.model_validate(options)
 

@@ -122,8 +122,8 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One service for all tests that do not harm it."""
     settings = {
-        "ONNX2SNN_CHECK_SECONDS": "10",
-        "ONNX2SNN_JOB_SECONDS": "10",
+        "ONNX2SNN_CHECK_SECONDS": "15",
+        "ONNX2SNN_JOB_SECONDS": "60",
         "ONNX2SNN_SANDBOX_MEMORY_BYTES": str(3 * 2**30),
         "ONNX2SNN_MAX_UPLOAD_BYTES": str(8 * 2**20),
     }

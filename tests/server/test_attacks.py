@@ -21,14 +21,14 @@ def test_hostile_model_is_refused_by_name(name: str, client: httpx.Client) -> No
     build, code = MODELS[name]
     model_id = upload_model(client, build(), "attack.onnx")
     answer = client.post(f"/v1/models/{model_id}:check", json={})
-    print(name, answer.status_code, answer.text[:600])
     if answer.status_code == 200:
         assert not answer.json()["convertible"]
         assert code in codes(answer.json())
     else:
         assert answer.json()["code"] == code
+    if code == "time-limit":
+        return  # a job of it takes as long as a job may: test_jobs cancels one
     job = convert(client, model_id=model_id)
-    print(job["error"])
     assert job["state"] == "failed"
     error = job["error"]
     assert code in {error["code"], *(finding["code"] for finding in error["findings"])}
