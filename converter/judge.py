@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from onnx2snn.converter.agreement import STEP_OPS, agree
+from onnx2snn.converter.agreement import QUANTISING_OPS, STEP_OPS, agree
 from onnx2snn.converter.batching import batched_inputs, stack_outputs
 from onnx2snn.converter.execution import Execution, ExecutionError, stack
 from onnx2snn.ir.errors import InvariantError
@@ -19,7 +19,11 @@ class Judge:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self._stepped = any(node.op_type in STEP_OPS for node in model.graph.node)
+        ops = {node.op_type for node in model.graph.node}
+        self._allowed = {
+            "stepped": bool(ops & STEP_OPS),
+            "quantised": bool(ops & QUANTISING_OPS),
+        }
         batched = batched_inputs(model)
         execution = Execution(model)
         self._feeds = [execution.feeds(1, seed) for seed in (0, 1)]
@@ -74,17 +78,17 @@ class Judge:
     def _compare(self, model: onnx.ModelProto, half: bool) -> str | None:
         execution = Execution(model)
         batched = batched_inputs(model)
-        stepped = self._stepped
+        allowed = {**self._allowed, "half": half}
         found = execution.run(self._feeds[0])
-        problem = agree(found, self._expected[0], stepped=stepped, half=half)
+        problem = agree(found, self._expected[0], **allowed)
         if problem:
             return problem
         together = self._expected_together or stack_outputs(*self._expected)
         if not batched or together is None:
             found = execution.run(self._feeds[1])
-            return agree(found, self._expected[1], stepped=stepped, half=half)
+            return agree(found, self._expected[1], **allowed)
         feeds = stack(self._feeds[0], self._feeds[1], batched)
-        return agree(execution.run(feeds), together, stepped=stepped, half=half)
+        return agree(execution.run(feeds), together, **allowed)
 
 
 def _distance(found: np.ndarray, wanted: np.ndarray) -> float:
