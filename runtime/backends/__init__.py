@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.runtime.backends.base import Backend, Runnable
+from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.onnxruntime import OnnxRuntimeBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 
-BACKENDS: tuple[Backend, ...] = (OnnxRuntimeBackend(), ReferenceBackend())
+BACKENDS: tuple[Backend, ...] = (OnnxRuntimeBackend(), ReferenceBackend(), EventBackend())
 
 
 def find_backend(name: str, backends: tuple[Backend, ...] = BACKENDS) -> Backend:

@@ -26,13 +26,68 @@ struct Rows {
   const float* slope;
 };
 
+// Events that lie next to each other: rows base + index[0..count) of a weight table.
+struct Segment {
+  const std::uint32_t* index;
+  const float* value;  // null: every event is 1
+  std::size_t count;
+  std::ptrdiff_t base;
+};
+
+// One position of a convolution's kernel: where it reads, and the weight rows it reads with.
+struct Tap {
+  std::ptrdiff_t input;
+  std::size_t row;
+};
+
+// Input of a dense step: pixels of `channels` floats, `stride` floats between output pixels.
+struct DenseInput {
+  const float* data;
+  std::size_t stride;
+  std::size_t channels;
+  const Tap* taps;
+  std::size_t tap_count;
+};
+
 struct Kernels {
   const char* name;
-  std::size_t most_lanes;  // widest weight row; a multiple of 16
+  std::size_t most_lanes;  // widest weight row; a power of two times 16
 
   // One timestep of n neurons: charge += x, count += emission. Returns whether one emitted.
   bool (*advance)(const Law&, const Rows&, float g, const float* x, float* charge, float* count,
                   float* emission, std::size_t n);
+
+  // Between emissions (signed powers of two, or 0) and one-byte codes: +-(exponent + 1), or 0.
+  void (*encode)(const float* emission, std::int8_t* code, std::size_t n);
+  void (*decode)(const std::int8_t* code, float* emission, std::size_t n);
+
+  // Number of events.
+  std::size_t (*count_codes)(const std::int8_t* codes, std::size_t n);
+  std::size_t (*count_values)(const float* values, std::size_t n);
+
+  // Lists the events of a row of pixels: index = pixel * channels + channel; offset[p] = first
+  // event of pixel p, counted from `first`. `value` may be null (codes only). Writes up to 16
+  // entries past the end. Returns the number of events.
+  std::size_t (*list_codes)(const std::int8_t* codes, std::size_t pixels, std::size_t channels,
+                            std::uint32_t* index, float* value, std::uint32_t* offset,
+                            std::uint32_t first);
+  std::size_t (*list_values)(const float* values, std::size_t pixels, std::size_t channels,
+                             std::uint32_t* index, float* value, std::uint32_t* offset,
+                             std::uint32_t first);
+
+  // sums[i] += emission[i] * quanta[i]. Says whether there was an event.
+  bool (*add_codes)(const std::int8_t* codes, const float* quanta, std::size_t n, float* sums);
+  bool (*add_values)(const float* values, const float* quanta, std::size_t n, float* sums);
+
+  // sums[lane] += sum over the events of value * weights[row][lane], in order.
+  void (*add_rows)(const Segment* segments, std::size_t count, const float* weights,
+                   std::size_t lanes, float* sums);
+  // sums[pixel][lane] += sum over taps and channels, in the same order.
+  void (*add_dense)(const DenseInput& input, const float* weights, std::size_t lanes,
+                    std::size_t pixels, float* sums);
+  // sums[pixel][lane] += sum over taps of input[tap][lane] * weights[tap][lane].
+  void (*add_depthwise)(const DenseInput& input, const float* weights, std::size_t lanes,
+                        std::size_t pixels, float* sums);
 };
 
 // The kernels of the best instruction set this machine has.

@@ -1,4 +1,4 @@
-// The kernels for avx2.
+// The kernels for AVX2 with FMA.
 #include "kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -18,13 +18,23 @@ namespace {
 
 constexpr std::size_t kWidth = 8;
 constexpr std::size_t kMostLanes = 32;
+constexpr std::size_t kRegisters = 16;
+using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
+inline Lanes fused(Lanes a, Lanes b, Lanes c) {
+  return reinterpret_cast<Lanes>(_mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b),
+                                                  reinterpret_cast<__m256>(c)));
+}
+
+#include "codes.inc"
 #include "neuron_law.inc"
+#include "sums.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx2", kMostLanes, advance};
+const Kernels table = {"avx2", kMostLanes, advance, encode, decode, count_codes, count_values, list_codes,
+                       list_values, add_codes, add_values, add_rows, add_dense, add_depthwise};
 
 }  // namespace onnx2snn::avx2
 

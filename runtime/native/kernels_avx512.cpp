@@ -1,4 +1,4 @@
-// The kernels for avx512.
+// The kernels for AVX-512 (F, BW, VL, DQ, VBMI2).
 #include "kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -16,15 +16,27 @@
 namespace onnx2snn::avx512 {
 namespace {
 
+#define ONNX2SNN_COMPRESS 1
+
 constexpr std::size_t kWidth = 16;
 constexpr std::size_t kMostLanes = 64;
+constexpr std::size_t kRegisters = 32;
+using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
+inline Lanes fused(Lanes a, Lanes b, Lanes c) {
+  return reinterpret_cast<Lanes>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b),
+                                                  reinterpret_cast<__m512>(c)));
+}
+
+#include "codes.inc"
 #include "neuron_law.inc"
+#include "sums.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx512", kMostLanes, advance};
+const Kernels table = {"avx512", kMostLanes, advance, encode, decode, count_codes, count_values, list_codes,
+                       list_values, add_codes, add_values, add_rows, add_dense, add_depthwise};
 
 }  // namespace onnx2snn::avx512
 

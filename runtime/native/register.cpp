@@ -1,8 +1,9 @@
 // The entry point onnxruntime calls: announces the operators of this library to a session.
-#include <array>
 #include <string>
 
+#include "code_ops.h"
 #include "kernels.h"
+#include "layer_op.h"
 #include "neuron_op.h"
 #include "operator.h"
 
@@ -28,6 +29,12 @@ struct Domain {
   ort::Domain* handle = nullptr;
 };
 
+std::vector<std::unique_ptr<Operator>> engine_operators() {
+  auto operators = layer_operators();
+  for (auto& op : code_operators()) operators.push_back(std::move(op));
+  return operators;
+}
+
 }  // namespace
 }  // namespace onnx2snn
 
@@ -39,7 +46,9 @@ ONNX2SNN_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options,
   api.bind(table);
   try {
     static const auto* neurons = new onnx2snn::Domain("onnx2snn", onnx2snn::neuron_operators());
-    return api.add_domain(options, neurons->handle);
+    static const auto* engine = new onnx2snn::Domain("onnx2snn.engine", onnx2snn::engine_operators());
+    ort::Status* failed = api.add_domain(options, neurons->handle);
+    return failed != nullptr ? failed : api.add_domain(options, engine->handle);
   } catch (const std::exception& error) {
     return api.create_status(ort::kFail, error.what());
   }

@@ -12,7 +12,19 @@ from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.simulate import simulate
 
 KINDS = ("GradedIntegrateFire", "SignedIntegrateFire", "IntegrateFire", "GradedIntegrateFire_x2")
-EACH = pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
+EACH = pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(
+            backend,
+            id=backend.name,
+            marks=pytest.mark.skipif(
+                bool(backend.why_unavailable()), reason=backend.why_unavailable() or "available"
+            ),
+        )
+        for backend in BACKENDS
+    ],
+)
 
 
 @EACH

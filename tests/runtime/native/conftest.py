@@ -10,7 +10,7 @@ import pytest
 
 from onnx2snn.runtime.native.library import use_instruction_set, why_not_built
 
-sys.path.append(str(Path(__file__).parents[2] / "ir"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2] / "ir")]
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512")
 

@@ -1,0 +1,240 @@
+"""Lowering a spiking graph to fused layers over events.
+
+Walks the graph once. A linear operator on spikes is not written down at once: it is remembered as
+terms of the sum it is part of. When a neuron receives that sum, the sum and the neuron become one
+``Layer``; when anything else receives it, it becomes ``Currents``, an ordinary tensor. Nodes the
+engine has no form for stay as they are and run in onnxruntime, with ``Decode`` in front of them
+where their input is spikes: so every model runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from onnx2snn.ir.derive.parts import names_read, upstream
+from onnx2snn.ir.ops import DOMAIN, OPS, Neuron
+from onnx2snn.ir.types import Array
+from onnx2snn.runtime.engine import neurons, pools, reshapes, slices, terms
+from onnx2snn.runtime.engine.attributes import attributes
+from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
+from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
+
+_NEURONS = {
+    op.name: op for op in OPS if isinstance(op, Neuron) and op.soma.name in neurons.COMPILED_SOMAS
+}
+_ON_SPIKES = {
+    *("Conv", "Gemm", "MatMul", "Add", "AveragePool", "GlobalAveragePool", "ReduceMean"),
+    *("Concat", "Flatten", "Reshape", "Squeeze", "Slice", "Pad", "IncrementMaxPool"),
+}
+
+
+def lower(model: onnx.ModelProto, dense_above: float | None = None) -> onnx.ModelProto:
+    """Return the model with fused layers for whatever of it the engine has a form for.
+
+    Args:
+        model: a folded model or a running body.
+        dense_above: density of a timestep from which on a layer computes it densely; the
+            engine's own measured choice if not given.
+    """
+    return Lowering(model, dense_above).run()
+
+
+class Lowering:
+    """One walk over one graph."""
+
+    def __init__(self, model: onnx.ModelProto, dense_above: float | None) -> None:
+        self._model = model
+        self._dense_above = dense_above
+        self._constants = {t.name: t for t in model.graph.initializer}
+        self._shapes = infer_shapes(model)
+        self._made = {v.name for v in model.graph.input} | set(self._constants)
+        self._emissions: dict[str, Emissions] = {}
+        self._sums: dict[str, tuple[Term, ...]] = {}
+        self._waiting: dict[str, onnx.NodeProto] = {}
+        self._readers: dict[str, set[str]] = defaultdict(set)
+        for node in model.graph.node:
+            for name in names_read(node):
+                self._readers[name].add(node.op_type)
+        self.nodes: list[onnx.NodeProto] = []
+        self.added: dict[str, onnx.TensorProto] = {}
+
+    def run(self) -> onnx.ModelProto:
+        """Lower every node, then make what the outputs need."""
+        for node in self._model.graph.node:
+            self._visit(node)
+        for output in self._model.graph.output:
+            self._materialise(output.name)
+        lowered = onnx.ModelProto()
+        lowered.CopyFrom(self._model)
+        nodes = upstream(self.nodes, [o.name for o in self._model.graph.output])
+        read = {name for node in nodes for name in names_read(node)}
+        read |= {v.name for v in (*lowered.graph.input, *lowered.graph.output)}
+        del lowered.graph.node[:], lowered.graph.value_info[:], lowered.graph.initializer[:]
+        lowered.graph.node.extend(nodes)
+        tensors = {**self._constants, **self.added}
+        lowered.graph.initializer.extend(t for n, t in tensors.items() if n in read)
+        lowered.opset_import.append(helper.make_opsetid(ENGINE, 1))
+        return lowered
+
+    # What the rules in the other files use.
+
+    def constant(self, name: str) -> NDArray[np.generic] | None:
+        """Return a constant of the graph; None if the tensor is not one."""
+        tensor = self._constants.get(name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
+
+    def floats(self, name: str) -> Array | None:
+        """Return a float constant."""
+        value = self.constant(name)
+        return None if value is None else np.asarray(value, dtype=np.float32)
+
+    def shape(self, name: str) -> Shape | None:
+        """Return the shape of a stream, as far as it is known."""
+        return self._shapes.get(name)
+
+    def add_constant(self, name: str, value: NDArray[np.generic]) -> str:
+        """Add a constant under the engine's prefix and return its full name."""
+        full_name = f"{ENGINE}/{name}"
+        made = numpy_helper.from_array(np.ascontiguousarray(value), full_name)
+        self.added[full_name] = made
+        return full_name
+
+    # The walk.
+
+    def _visit(self, node: onnx.NodeProto) -> None:
+        op = _NEURONS.get(node.op_type) if node.domain == DOMAIN else None
+        if op is not None and self._fire(node, op):
+            return
+        found = self._spikes_of(node)
+        if found is not None:
+            self._emissions[node.output[0]] = found
+            self._waiting[node.output[0]] = node
+            return
+        sums = self._terms_of(node)
+        if sums is not None and len(sums) <= MOST_TERMS:
+            self._sums[node.output[0]] = sums
+            return
+        self._keep(node)
+
+    def _fire(self, node: onnx.NodeProto, op: Neuron) -> bool:
+        """Lower a neuron; says whether it was possible and worth it."""
+        shape = self.shape(node.input[0])
+        named = dict(zip(op.inputs, node.input, strict=True))
+        values = {name: self.floats(named[name]) for name in neurons.per_unit(op)}
+        quantum = neurons.per_channel(values["quantum"], shape)
+        wanted = self._readers[node.output[0]] & _ON_SPIKES
+        if quantum is None or not wanted or not neurons.fits(values.values(), shape):
+            return False
+        sums = self._sums.get(node.input[0])
+        if sums is None:
+            self._materialise(node.input[0])
+        parameters = [named["quantum"], named["current"], named.get("slope", named["current"])]
+        parameters += [named[name] for name in ("n_min", "n_max", "timesteps", "stimulus")]
+        emissions = neurons.emissions_of(op, f"{ENGINE}/{node.output[0]}", quantum)
+        law = neurons.law_of(op, attributes(node))
+        if sums is None:
+            kind = "Encode" if emissions.codes else "EncodeValues"
+            inputs = [node.input[0], *parameters]
+        else:
+            kind = "Layer" if emissions.codes else "LayerValues"
+            inputs = [*parameters, *self._sources(node.output[0], sums)]
+            law |= self._choice()
+        self.nodes.append(
+            helper.make_node(kind, inputs, [emissions.tensor], name=node.name, domain=ENGINE, **law)
+        )
+        self._emissions[node.output[0]] = emissions
+        return True
+
+    def _choice(self) -> dict[str, float]:
+        return {} if self._dense_above is None else {"dense_above": self._dense_above}
+
+    def _sources(self, stream: str, sums: tuple[Term, ...]) -> list[str]:
+        inputs = []
+        for i, term in enumerate(sums):
+            weights = self.add_constant(f"{stream}/weights_{i}", term.weights)
+            geometry = self.add_constant(f"{stream}/geometry_{i}", term.geometry)
+            inputs += [term.emissions.tensor, weights, geometry]
+        return inputs
+
+    def _spikes_of(self, node: onnx.NodeProto) -> Emissions | None:
+        """Return the spikes a node on spikes gives, if they stay spikes."""
+        given = [self._emissions.get(name) for name in node.input]
+        first = given[0] if given else None
+        if node.op_type == "Concat" and node.domain == "":
+            known = [emissions for emissions in given if emissions is not None]
+            if len(known) == len(given):
+                return pools.concatenated(self, node, known)
+            return None
+        if first is None:
+            return None
+        if node.domain == "" and node.op_type in ("Flatten", "Reshape", "Squeeze"):
+            return reshapes.flattened(self, node, first)
+        if node.domain == "" and node.op_type in ("Slice", "Pad"):
+            return slices.sliced(self, node, first)
+        return pools.pooled(self, node, first)
+
+    def _terms_of(self, node: onnx.NodeProto) -> tuple[Term, ...] | None:
+        """Return a linear node on spikes as terms."""
+        if node.domain != "":
+            return None
+        if node.op_type == "Add":
+            sides = [self._side(name) for name in node.input]
+            shapes = [self.shape(name) for name in node.input]
+            if None in sides or None in shapes or shapes[0] != shapes[1]:
+                return None
+            return tuple(term for side in sides for term in side or ())
+        emissions = self._emissions.get(node.input[0]) if node.input else None
+        if emissions is None or node.op_type not in ("Conv", "Gemm", "MatMul"):
+            return None
+        weights = self.floats(node.input[1])
+        if weights is None:
+            return None
+        if node.op_type == "Conv":
+            term = terms.convolution(node, emissions, weights)
+        else:
+            term = terms.full(node, emissions, weights, len(self.shape(node.input[0]) or ()))
+        return None if term is None else (term,)
+
+    def _side(self, name: str) -> tuple[Term, ...] | None:
+        if name in self._sums:
+            return self._sums[name]
+        emissions = self._emissions.get(name)
+        term = terms.identity(emissions) if emissions else None
+        return None if term is None else (term,)
+
+    def _keep(self, node: onnx.NodeProto) -> None:
+        """Keep a node as it is, and make dense whatever it reads."""
+        for name in names_read(node):
+            self._materialise(name)
+        self.nodes.append(node)
+        self._made.update(node.output)
+
+    def _materialise(self, name: str) -> None:
+        """Make sure that a stream exists as an ordinary tensor."""
+        if name in self._made:
+            return
+        if name in self._sums:
+            self._made.add(name)
+            self._add_currents(name)
+        elif name in self._waiting:
+            self._keep(self._waiting[name])
+        elif name in self._emissions:
+            self._made.add(name)
+            spikes = self._emissions[name]
+            quantum = self.add_constant(f"{name}/quantum", spikes.quantum)
+            self.nodes.append(
+                helper.make_node("Decode", [spikes.tensor, quantum], [name], domain=ENGINE)
+            )
+
+    def _add_currents(self, name: str) -> None:
+        zero = self.add_constant("zero", np.zeros((), np.float32))
+        one = self.add_constant("one", np.ones((), np.int64))
+        inputs = [zero] * 5 + [one] * 2 + self._sources(name, self._sums[name])
+        self.nodes.append(
+            helper.make_node("Currents", inputs, [name], domain=ENGINE, **self._choice())
+        )

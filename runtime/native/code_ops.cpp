@@ -1,0 +1,292 @@
+#include "code_ops.h"
+
+#include <algorithm>
+
+#include "kernels.h"
+#include "neuron_op.h"
+
+namespace onnx2snn {
+
+namespace {
+
+constexpr std::size_t kTile = 1024;
+
+Shape channel_last(const Shape& shape) {
+  Shape last(shape);
+  std::rotate(last.begin() + 1, last.begin() + 2, last.end());
+  return last;
+}
+
+Shape channel_first(const Shape& shape) {
+  Shape first(shape);
+  std::rotate(first.begin() + 1, first.end() - 1, first.end());
+  return first;
+}
+
+// Emissions of one row as floats, decoded if they are codes.
+const float* row_values(const Tensor& emissions, std::size_t row, std::size_t size,
+                        std::vector<float>& buffer) {
+  if (emissions.type == ort::Type::float32) return emissions.as<float>() + row * size;
+  buffer.resize(size);
+  kernels().decode(emissions.as<std::int8_t>() + row * size, buffer.data(), size);
+  return buffer.data();
+}
+
+// Neurons on a dense stream [T*N, C, *S]; emits codes or values, channel-last.
+class EncodeKernel : public Kernel {
+ public:
+  EncodeKernel(const Info& info, bool codes) : codes_(codes) {
+    law_.kind = static_cast<Kind>(info.integer("kind", 0));
+    law_.digits = static_cast<int>(info.integer("digits", 1));
+    law_.leaky = info.integer("leaky", 0) != 0;
+    law_.start = info.number("initial_potential", 0.5F);
+    law_.below = info.number("negative_threshold", 0.0F);
+  }
+
+  void compute(const Context& context) override {
+    const Tensor x = context.input(0);
+    Law law = law_;
+    law.n_min = context.number(4);
+    law.n_max = context.number(5);
+    const auto timesteps = context.scalar(6);
+    const auto stimulus = context.scalar(7);
+    if (x.shape.size() < 2 || timesteps < 1 || x.shape[0] % timesteps != 0) {
+      throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
+    }
+    const Expanded rows(law, context.input(1), context.input(2), context.input(3), x.shape);
+    void* out = context.output(0, channel_last(x.shape));
+    const auto channels = static_cast<std::size_t>(x.shape[1]);
+    const auto features = static_cast<std::size_t>(product(x.shape, 1));
+    const auto pixels = channels == 0 ? 0 : features / channels;
+    const auto samples = static_cast<std::size_t>(x.shape[0] / timesteps);
+    const auto tiles = (features + kTile - 1) / kTile;
+    context.parallel(samples * tiles, [&](std::size_t item) {
+      const auto first = item % tiles * kTile;
+      const auto n = std::min(kTile, features - first);
+      alignas(64) float charge[kTile] = {}, count[kTile] = {}, emission[kTile];
+      alignas(64) std::int8_t code[kTile];
+      for (std::int64_t t = 1; t <= timesteps; ++t) {
+        const auto row = static_cast<std::size_t>(t - 1) * samples + item / tiles;
+        kernels().advance(law, rows.at(first), gain(t, stimulus),
+                          x.as<float>() + row * features + first, charge, count, emission, n);
+        if (codes_) {
+          kernels().encode(emission, code, n);
+          put(code, first, n, pixels, channels, static_cast<std::int8_t*>(out) + row * features);
+        } else {
+          put(emission, first, n, pixels, channels, static_cast<float*>(out) + row * features);
+        }
+      }
+    });
+  }
+
+ private:
+  // Moves n emissions in channel-first order, from place `first` on, to their channel-last places.
+  template <typename T>
+  static void put(const T* from, std::size_t first, std::size_t n, std::size_t pixels,
+                  std::size_t channels, T* to) {
+    if (pixels == 1 || channels == 1) {
+      std::copy_n(from, n, to + first);
+      return;
+    }
+    auto pixel = first % pixels, channel = first / pixels;
+    for (std::size_t i = 0; i < n; ++i) {
+      to[pixel * channels + channel] = from[i];
+      if (++pixel == pixels) {
+        pixel = 0;
+        ++channel;
+      }
+    }
+  }
+
+  Law law_;
+  bool codes_;
+};
+
+// Emissions times their quantum, per channel, as a dense stream [T*N, C, *S].
+class DecodeKernel : public Kernel {
+ public:
+  void compute(const Context& context) override {
+    const Tensor emissions = context.input(0);
+    const Tensor quantum = context.input(1);
+    const auto channels = static_cast<std::size_t>(emissions.shape.back());
+    if (quantum.size() != 1 && static_cast<std::size_t>(quantum.size()) != channels) {
+      throw std::invalid_argument("there must be one quantum for each channel");
+    }
+    auto* out = static_cast<float*>(context.output(0, channel_first(emissions.shape)));
+    const auto size = static_cast<std::size_t>(product(emissions.shape, 1));
+    const auto pixels = channels == 0 ? 0 : size / channels;
+    const std::size_t step = quantum.size() == 1 ? 0 : 1;
+    context.parallel(static_cast<std::size_t>(emissions.shape[0]), [&](std::size_t row) {
+      std::vector<float> buffer;
+      const float* values = row_values(emissions, row, size, buffer);
+      float* to = out + row * size;
+      for (std::size_t c = 0; c < channels; ++c) {
+        const float scale = quantum.as<float>()[c * step];
+        for (std::size_t p = 0; p < pixels; ++p) *to++ = values[p * channels + c] * scale;
+      }
+    });
+  }
+};
+
+// Windows of a pool over two spatial axes, as the lowering writes them.
+struct Windows {
+  std::int64_t kernel[2], stride[2], dilation[2], before[2], outputs[2], size[2];
+
+  Windows(const Tensor& told, const Shape& shape) {
+    if (told.size() != 10) throw std::invalid_argument("a pool needs 10 numbers of geometry");
+    const auto* given = told.as<std::int64_t>();
+    size[0] = shape.size() > 3 ? shape[1] : 1;
+    size[1] = shape[shape.size() - 2];
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+      kernel[axis] = given[axis] == 0 ? size[axis] : given[axis];  // 0: the whole axis
+      stride[axis] = given[2 + axis];
+      dilation[axis] = given[4 + axis];
+      before[axis] = given[6 + axis];
+      const auto reach = dilation[axis] * (kernel[axis] - 1) + 1;
+      const auto room = size[axis] + before[axis] + given[8 + axis] - reach;
+      if (room < 0) throw std::invalid_argument("a pool is larger than its input");
+      outputs[axis] = room / stride[axis] + 1;
+    }
+  }
+
+  Shape output(const Shape& shape) const {
+    Shape to{shape[0]};
+    if (shape.size() > 3) to.push_back(outputs[0]);
+    to.push_back(outputs[1]);
+    to.push_back(shape.back());
+    return to;
+  }
+
+  // Calls visit(output pixel, input pixel) for every place of every window inside the input.
+  template <typename Visit>
+  void each(const Visit& visit) const {
+    for (std::int64_t y = 0; y < outputs[0]; ++y) {
+      for (std::int64_t x = 0; x < outputs[1]; ++x) {
+        for (std::int64_t ky = 0; ky < kernel[0]; ++ky) {
+          const auto row = y * stride[0] - before[0] + ky * dilation[0];
+          if (row < 0 || row >= size[0]) continue;
+          for (std::int64_t kx = 0; kx < kernel[1]; ++kx) {
+            const auto column = x * stride[1] - before[1] + kx * dilation[1];
+            if (column < 0 || column >= size[1]) continue;
+            visit(static_cast<std::size_t>(y * outputs[1] + x),
+                  static_cast<std::size_t>(row * size[1] + column));
+          }
+        }
+      }
+    }
+  }
+};
+
+// Sums of the emissions of each window: an average pool whose divisor is left to the weights.
+class SumPoolKernel : public Kernel {
+ public:
+  void compute(const Context& context) override {
+    const Tensor emissions = context.input(0);
+    const Windows windows(context.input(1), emissions.shape);
+    const Shape shape = windows.output(emissions.shape);
+    auto* out = static_cast<float*>(context.output(0, shape));
+    const auto channels = static_cast<std::size_t>(emissions.shape.back());
+    const auto size = static_cast<std::size_t>(product(emissions.shape, 1));
+    const auto pooled = static_cast<std::size_t>(product(shape, 1));
+    context.parallel(static_cast<std::size_t>(emissions.shape[0]), [&](std::size_t row) {
+      std::vector<float> buffer;
+      const float* values = row_values(emissions, row, size, buffer);
+      float* sums = out + row * pooled;
+      std::fill_n(sums, pooled, 0.0F);
+      windows.each([&](std::size_t to, std::size_t from) {
+        const float* __restrict source = values + from * channels;
+        float* __restrict sum = sums + to * channels;
+        for (std::size_t c = 0; c < channels; ++c) sum[c] += source[c];
+      });
+    });
+  }
+};
+
+// IncrementMaxPool of binary or ternary emissions: how far each window's highest count rises.
+class CountMaxPoolKernel : public Kernel {
+ public:
+  void compute(const Context& context) override {
+    const Tensor emissions = context.input(0);
+    const auto timesteps = static_cast<std::size_t>(context.scalar(2));
+    const Windows windows(context.input(1), emissions.shape);
+    const Shape shape = windows.output(emissions.shape);
+    auto* out = static_cast<std::int8_t*>(context.output(0, shape));
+    const auto channels = static_cast<std::size_t>(emissions.shape.back());
+    const auto size = static_cast<std::size_t>(product(emissions.shape, 1));
+    const auto pooled = static_cast<std::size_t>(product(shape, 1));
+    const auto samples = static_cast<std::size_t>(shape[0]) / std::max<std::size_t>(1, timesteps);
+    context.parallel(samples, [&](std::size_t sample) {
+      std::vector<float> buffer, counts(size, 0.0F), highest(pooled, 0.0F), risen(pooled);
+      for (std::size_t t = 0; t < timesteps; ++t) {
+        const auto row = t * samples + sample;
+        const float* values = row_values(emissions, row, size, buffer);
+        bool any = false;
+        for (std::size_t i = 0; i < size; ++i) {
+          counts[i] += values[i];
+          any |= values[i] != 0.0F;
+        }
+        std::int8_t* codes = out + row * pooled;
+        if (!any) {
+          std::fill_n(codes, pooled, std::int8_t{0});
+          continue;
+        }
+        rise(windows, channels, counts, highest, risen);
+        kernels().encode(risen.data(), codes, pooled);
+      }
+    });
+  }
+
+ private:
+  static void rise(const Windows& windows, std::size_t channels, const std::vector<float>& counts,
+                   std::vector<float>& highest, std::vector<float>& risen) {
+    constexpr float kLowest = -1e30F;
+    std::fill(risen.begin(), risen.end(), kLowest);
+    windows.each([&](std::size_t to, std::size_t from) {
+      const float* __restrict count = counts.data() + from * channels;
+      float* __restrict most = risen.data() + to * channels;
+      for (std::size_t c = 0; c < channels; ++c) most[c] = most[c] < count[c] ? count[c] : most[c];
+    });
+    for (std::size_t i = 0; i < highest.size(); ++i) {
+      const float now = risen[i];
+      risen[i] = now - highest[i];
+      highest[i] = now;
+    }
+  }
+};
+
+template <typename Made>
+struct SimpleOperator : Operator {
+  using Operator::Operator;
+  std::unique_ptr<Kernel> make(const Info&) const override { return std::make_unique<Made>(); }
+};
+
+struct EncodeOperator : Operator {
+  EncodeOperator(const char* name, bool codes_)
+      : Operator(name,
+                 {ort::Type::float32, ort::Type::float32, ort::Type::float32, ort::Type::float32,
+                  ort::Type::float32, ort::Type::float32, ort::Type::int64, ort::Type::int64},
+                 codes_ ? ort::Type::int8 : ort::Type::float32),
+        codes(codes_) {}
+  std::unique_ptr<Kernel> make(const Info& info) const override {
+    return std::make_unique<EncodeKernel>(info, codes);
+  }
+  bool codes;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Operator>> code_operators() {
+  using ort::Type;
+  std::vector<std::unique_ptr<Operator>> operators;
+  operators.push_back(std::make_unique<EncodeOperator>("Encode", true));
+  operators.push_back(std::make_unique<EncodeOperator>("EncodeValues", false));
+  operators.push_back(std::make_unique<SimpleOperator<DecodeKernel>>(
+      "Decode", std::vector<Type>{Type::any, Type::float32}, Type::float32));
+  operators.push_back(std::make_unique<SimpleOperator<SumPoolKernel>>(
+      "SumPool", std::vector<Type>{Type::any, Type::int64}, Type::float32));
+  operators.push_back(std::make_unique<SimpleOperator<CountMaxPoolKernel>>(
+      "CountMaxPool", std::vector<Type>{Type::any, Type::int64, Type::int64}, Type::int8));
+  return operators;
+}
+
+}  // namespace onnx2snn
