@@ -22,6 +22,7 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.execution import ExecutionError
 from onnx2snn.converter.formats.drop_dynamic_rounding import drop_dynamic_rounding
+from onnx2snn.converter.formats.expand_attention import expand_attention
 from onnx2snn.converter.formats.expand_fused import expand_fused
 from onnx2snn.converter.formats.expand_integer import expand_integer
 from onnx2snn.converter.formats.expand_ml import expand_ml
@@ -43,6 +44,7 @@ OPERATORS: tuple[Step, ...] = (
     fold_constants,  # all others look for constants
     expand_ml,
     expand_fused,
+    expand_attention,
     expand_qlinear,
     expand_integer,
     refuse_foreign,

@@ -43,6 +43,20 @@ TEXTS = {
     " [op] y = com.microsoft.SkipSimplifiedLayerNormalization <epsilon = 0.001> (x, r, s, b) }",
 }
 
+SEQUENCE = "net (float[N,5,8] x) => (float[N,5,8] y) "
+TEXTS |= {
+    "heads": SEQUENCE + "<float[8,8] q, float[8,8] k, float[8,8] v, float[24] b>"
+    "{ a = MatMul (x, q) c = MatMul (x, k) d = MatMul (x, v)"
+    " [op] y = com.microsoft.MultiHeadAttention <num_heads = 2> (a, c, d, b) }",
+    "heads_scaled": SEQUENCE
+    + "{ [op] y = com.microsoft.MultiHeadAttention <num_heads = 4, scale = 0.3> (x, x, x) }",
+    "attention": SEQUENCE
+    + "<float[8,24] w, float[24] b> { [op] y = com.microsoft.Attention <num_heads = 2> (x, w, b) }",
+    "attention_sizes": SEQUENCE.replace("8] y", "4] y")
+    + "<float[8,20] w, float[20] b> { [op] y = com.microsoft.Attention"
+    " <num_heads = 2, qkv_hidden_sizes = [8, 8, 4]> (x, w, b) }",
+}
+
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_becomes_standard_operators(name: str) -> None:
