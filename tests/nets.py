@@ -209,6 +209,34 @@ fixed_batch (float[1,2,4,4] x) => (float[1,5] y)
 }
 """
 
+COMPOSITES = """
+composites (float[N,6] x) => (float[N,3] y)
+    <float[6,8] w1, float[8] b1, float[8] g, float[8] s, float[8,8] w2, float[8] b2, float[8,3] w3,
+     int64[1] last = {-1}, float eps = {0.00001}, float root = {1.4142135}, float one = {1},
+     float half = {0.5}>
+{
+    [fc1] h = Gemm (x, w1, b1)
+    [mean] m = ReduceMean (h, last)
+    [centred] d = Sub (h, m)
+    [squares] q = Mul (d, d)
+    [variance] v = ReduceMean (q, last)
+    [shifted] a = Add (v, eps)
+    [deviation] e = Sqrt (a)
+    [normal] n = Div (d, e)
+    [scaled] t = Mul (n, g)
+    [norm] u = Add (t, s)
+    [fc2] z = Gemm (u, w2, b2)
+    [ratio] r = Div (z, root)
+    [error] f = Erf (r)
+    [gate] k = Add (f, one)
+    [product] p = Mul (z, k)
+    [gelu] l = Mul (p, half)
+    [hard_gate] c = HardSigmoid <alpha = 0.16666667, beta = 0.5> (l)
+    [hard_swish] j = Mul (l, c)
+    [fc3] y = Gemm (j, w3)
+}
+"""
+
 NETS = {
     "mlp": MLP,
     "mlp_matmul": MLP_MATMUL,
@@ -224,6 +252,7 @@ NETS = {
     "upsample": UPSAMPLE,
     "torchscript_shortcut": TORCHSCRIPT_SHORTCUT,
     "fixed_batch": FIXED_BATCH,
+    "composites": COMPOSITES,
 }
 
 

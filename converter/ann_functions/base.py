@@ -43,7 +43,11 @@ def attach(graph: gs.Graph, body: onnx.FunctionProto) -> None:
 
 
 def inline(graph: onnx.GraphProto, bodies: Sequence[onnx.FunctionProto]) -> onnx.GraphProto:
-    """Return the graph with every ``onnx2snn.ann`` node replaced by its standard operators."""
+    """Return the graph with every ``onnx2snn.ann`` node replaced by its standard operators.
+
+    The one that computes the result keeps the node's name.
+    """
+    names = {node.output[0]: node.name for node in graph.node if node.domain == ANN_DOMAIN}
     used = {node.op_type for node in graph.node if node.domain == ANN_DOMAIN}
     if not used:
         return graph
@@ -54,4 +58,8 @@ def inline(graph: onnx.GraphProto, bodies: Sequence[onnx.FunctionProto]) -> onnx
         opset_imports=[helper.make_opsetid(name, version) for name, version in domains.items()],
         ir_version=IR_VERSION,
     )
-    return onnx.inliner.inline_local_functions(model).graph
+    inlined = onnx.inliner.inline_local_functions(model).graph
+    for node in inlined.node:
+        if node.output and node.output[0] in names:
+            node.name = names[node.output[0]]
+    return inlined

@@ -29,6 +29,7 @@ LEFT = {
     "upsample": "ConvTranspose Relu Conv",
     "torchscript_shortcut": "Conv Slice Pad Add Relu GlobalAveragePool Reshape",
     "fixed_batch": "Conv Relu Reshape Gemm",
+    "composites": "Gemm LayerNormalization Gemm Gelu HardSwish Gemm",
 }
 
 
