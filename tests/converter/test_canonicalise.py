@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 import pytest
-from tests.nets import NETS, build
+from tests.nets import FLOAT_NETS, build
 
 from onnx2snn.converter.canonicalise import PASSES, canonicalise
 from onnx2snn.converter.execution import Execution
@@ -34,10 +34,10 @@ LEFT = {
 
 
 def source_of(net: str) -> Source:
-    return read_model(build(NETS[net]))
+    return read_model(build(FLOAT_NETS[net]))
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", FLOAT_NETS)
 def test_what_is_left_of_a_net(net: str) -> None:
     canonical = canonicalise(source_of(net))
     assert " ".join(node.op_type for node in canonical.model.graph.node) == LEFT[net]
@@ -47,7 +47,7 @@ def test_what_is_left_of_a_net(net: str) -> None:
     assert canonical.model.ir_version == 10
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", FLOAT_NETS)
 def test_canonical_of_canonical_is_itself(net: str) -> None:
     once = canonicalise(source_of(net))
     twice = canonicalise(read_model(once.model))
@@ -55,7 +55,7 @@ def test_canonical_of_canonical_is_itself(net: str) -> None:
     assert [n.name for n in twice.model.graph.node] == [n.name for n in once.model.graph.node]
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", FLOAT_NETS)
 def test_every_tensor_has_a_known_shape(net: str) -> None:
     graph = canonicalise(source_of(net)).model.graph
     known = {item.name for item in (*graph.value_info, *graph.output)}
@@ -154,7 +154,7 @@ def test_labels_and_probabilities_keep_their_names_and_types() -> None:
 
 
 def test_the_result_agrees_on_data_it_was_not_proved_on() -> None:
-    model = build(NETS["residual"])
+    model = build(FLOAT_NETS["residual"])
     canonical = canonicalise(read_model(model))
     feeds = {"x": np.random.default_rng(99).normal(size=(5, 3, 8, 8)).astype(np.float32)}
     expected, found = Execution(model).run(feeds)["y"], Execution(canonical.model).run(feeds)["y"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.converter.passes.rewriting import annotated
-from tests.nets import NETS, build
+from tests.nets import FLOAT_NETS, build
 
 from onnx2snn.converter.agreement import agree
 from onnx2snn.converter.canonicalise import PASSES
@@ -17,9 +17,9 @@ from onnx2snn.converter.shapes import annotate_shapes, to_model
 ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "Tanh")
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", FLOAT_NETS)
 def test_every_pass_in_order(net: str) -> None:
-    source = fix_input_shapes(read_model(build(NETS[net])).model, {})
+    source = fix_input_shapes(read_model(build(FLOAT_NETS[net])).model, {})
     expected = Execution(source).run(Execution(source).feeds(1, 0))
     names = {node.name for node in source.graph.node if node.op_type in ACTIVATIONS}
     graph = annotated(source)
