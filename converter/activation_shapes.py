@@ -50,6 +50,7 @@ def shapes_for(f: Function, constants: tuple[float, ...]) -> Iterator[Shape]:
     yield from _squashing(f)
     yield Shape("Softplus", lambda x: np.logaddexp(x, 0.0))
     yield from _falling(f)
+    yield Shape("Relu", lambda x: np.maximum(x, 0.0))
     for alpha in constants:
         yield Shape("ThresholdedRelu", _thresholded(alpha), {"alpha": alpha})
 

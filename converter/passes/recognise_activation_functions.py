@@ -10,6 +10,7 @@
     Log(1 + Exp(x)), Max(x, 0) + Log(1 + Exp(-Abs(x)))      →  Softplus(x)
     Where(x > 0, x, a (Exp(x) - 1)) and scaled              →  Elu, Celu, Selu
     1 / (1 + Exp(-x)); x / (1 + Abs(x)); Where(x > a, x, 0) →  Sigmoid; Softsign; ThresholdedRelu
+    (x + Abs(x)) / 2                                        →  Relu(x)
 
 in whatever order and factoring: the function is compared, not the writing (``regions``). The node
 keeps the name of the one that computed the result.

@@ -150,6 +150,7 @@ WRITTEN = {
         {},
     ),
     "softsign": ("b = Abs (x) \n a = Add (b, one) \n [f] y = Div (x, a)", "Softsign", {}),
+    "relu_by_size": ("b = Abs (x) \n a = Add (b, x) \n [f] y = Mul (a, half)", "Relu", {}),
     "thresholded": (
         "t = Greater (x, half) \n [f] y = Where (t, x, zero)",
         "ThresholdedRelu",
