@@ -22,6 +22,8 @@ POINTS: Values = np.concatenate(
     [np.linspace(-20.03, 20.07, 161), np.linspace(-4.011, 4.017, 161), [-1e-3, 0.0, 1e-3]]
 )
 TOLERANCE = 3e-6
+LEAST_THRESHOLD = 0.01
+"""A smaller threshold lies between two points: it cannot be told from none."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def shapes_for(f: Function, constants: tuple[float, ...]) -> Iterator[Shape]:
     yield Shape("Softplus", lambda x: np.logaddexp(x, 0.0))
     yield from _falling(f)
     yield Shape("Relu", lambda x: np.maximum(x, 0.0))
-    for alpha in constants:
+    for alpha in (value for value in constants if abs(value) >= LEAST_THRESHOLD):
         yield Shape("ThresholdedRelu", _thresholded(alpha), {"alpha": alpha})
 
 

@@ -57,7 +57,10 @@ def _identify(region: Region) -> Shape | None:
     if values is None or values.shape != POINTS.shape:
         return None
     candidates = shapes_for(_extended(region), region.scalars())
-    return next((shape for shape in candidates if shape.fits(values)), None)
+    # What is a Relu already, and does nothing to its result, keeps its name.
+    known = region.has("Relu", "Clip", "LeakyRelu", "Where", "Max", "Min")
+    fitting = (shape for shape in candidates if shape.fits(values))
+    return next((shape for shape in fitting if not (known and shape.op == "Relu")), None)
 
 
 def _extended(region: Region) -> Function:
