@@ -17,7 +17,7 @@ def channel_axis(tensor: gs.Tensor, rank: int) -> int:
     and pools keep them where they are, a transposition moves them.
     """
     if rank <= 2:
-        return rank - 1
+        return max(rank - 1, 0)
     node = producer(tensor)
     while node is not None:
         if node.op in _FEATURES_SECOND:

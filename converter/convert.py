@@ -124,7 +124,7 @@ def convert(
         if settings.bias_correction:
             spiking = _correct(spiking, network, statistics, samples, settings)
     with clock.stage("lay out"):
-        spiking = lay_out(spiking, samples.first(8))
+        spiking = lay_out(spiking, canonical.model, samples.first(8))
     if max_loss is not None:
         with clock.stage("search timesteps"):
             spiking, search = search_timesteps(spiking, canonical.model, samples, max_loss)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from onnx2snn.converter.segments import cut
+from onnx2snn.converter.statistics import channels_first
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import NeuronLayer, SpikingModel
 from onnx2snn.ir.session import Session, Tensors
@@ -87,11 +88,8 @@ def _gap(
     gain: int,
 ) -> NDArray[np.float32]:
     """Return mean ANN activation minus mean decoded value, broadcastable to the layer."""
-    samples = value.shape[0] / timesteps
-    others = tuple(i for i in range(value.ndim) if i != axis)
-    per_channel = np.asarray(value, np.float64).sum(axis=others)
-    positions = samples * np.prod(value.shape[1:]) / value.shape[axis]
-    gap = mean - per_channel / (positions * gain)
+    decoded = channels_first(value, axis).mean(axis=1) * timesteps / gain
+    gap = mean - decoded
     shape = tuple(-1 if i == axis else 1 for i in range(value.ndim))
     return np.asarray(gap, np.float32).reshape(shape)
 

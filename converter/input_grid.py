@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx2snn.ir.types import Array
 
 GRID_POINTS = 256
+LOOKED_AT = 64
 FINE_LEVELS = 2047
 _TOLERANCE = 1e-3
 
@@ -41,9 +42,11 @@ class InputGrid:
 def find_grid(samples: NDArray[np.float32]) -> InputGrid:
     """Find the grid of samples [N, *F]: one for all values, else one per channel (axis 1 or last).
 
-    The number of samples it looks at is capped: a grid shows after few images.
+    The number of samples it looks at is capped: a grid shows after few images. They are taken
+    from everywhere, and the least and greatest of all with them: data may be sorted.
     """
-    few = samples[:64]
+    spread = np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(np.int64))
+    few = _with_extremes(samples, spread)
     axes = [None, *dict.fromkeys(a for a in (1, samples.ndim - 1) if 0 < a < samples.ndim)]
     for axis in axes:
         if axis is None or few.shape[axis] <= 16:
@@ -51,6 +54,13 @@ def find_grid(samples: NDArray[np.float32]) -> InputGrid:
             if grid is not None:
                 return grid
     return fine_grid(samples)
+
+
+def _with_extremes(samples: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the chosen samples, and the least and the greatest value of every position."""
+    return np.concatenate(
+        [samples[chosen], samples.min(axis=0, keepdims=True), samples.max(axis=0, keepdims=True)]
+    )
 
 
 def fine_grid(samples: NDArray[np.float32]) -> InputGrid:
@@ -103,5 +113,6 @@ def _scalar_grid(values: NDArray[np.float32]) -> tuple[float, float, int] | None
     if off.max() > _TOLERANCE:
         return None
     finer = 2 ** max(0, int(np.floor(np.log2((GRID_POINTS - 1) / count))))
-    offset = points[0] if abs(points[0] / step) > _TOLERANCE else 0.0
-    return step / finer, offset, count * finer
+    quantum = step / finer
+    offset = points[0] if abs(points[0] / quantum) > _TOLERANCE else 0.0
+    return quantum, offset, count * finer

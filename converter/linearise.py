@@ -10,7 +10,7 @@ from collections.abc import Collection
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import bypass, operand
+from onnx2snn.converter.rewiring import bypass, insert_before, operand
 from onnx2snn.ir.linear import LINEAR_OPS
 
 
@@ -31,6 +31,10 @@ def linearise(
     carries = [tensor.name in streams for tensor in node.inputs]
     if node.op in ("Add", "Sum", "Sub"):
         _drop_constants(graph, node, carries, decoded)
+    elif node.op == "Mean":
+        _weigh(graph, node, carries)
+    elif node.op == "Resize":
+        node.attrs.pop("extrapolation_value", None)
     elif node.op == "Pad":
         if operand(node, 2) is not None:
             node.inputs[2] = gs.Variable.empty()
@@ -52,6 +56,17 @@ def _drop_constants(
     node.attrs, node.inputs = {}, kept
     if node.op == "Identity" and node.outputs[0].name not in decoded:
         bypass(graph, node)
+
+
+def _weigh(graph: gs.Graph, node: gs.Node, carries: list[bool]) -> None:
+    """The mean of streams and constants is a sum of streams, divided by the number of all."""
+    if all(carries):
+        return
+    share = gs.Constant(f"{node.name}/share", np.asarray(1 / len(carries), np.float32))
+    total = gs.Variable(f"{node.name}/total", dtype=np.float32)
+    kept = [t for t, carried in zip(node.inputs, carries, strict=True) if carried]
+    insert_before(graph, node, gs.Node("Sum", f"{node.name}/sum", inputs=kept, outputs=[total]))
+    node.op, node.inputs = "Mul", [total, share]
 
 
 def _zero_constants(graph: gs.Graph, node: gs.Node, carries: list[bool]) -> None:

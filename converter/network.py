@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from onnx2snn.converter.rewrites.insert_lifts import insert_lifts
 from onnx2snn.converter.rewrites.move_max_pools import move_max_pools
 from onnx2snn.converter.sites import Site
 from onnx2snn.ir.errors import UnsupportedOpError
-from onnx2snn.ir.findings import Change
+from onnx2snn.ir.findings import Change, Finding
 from onnx2snn.ir.manifest import Fate, NodeFate
 from onnx2snn.ir.session import Session, Tensors
 
@@ -144,6 +144,7 @@ def plan_spiking_network(
     raise_if_unsupported(planned.plan)
     graph, plan = planned.graph, planned.plan
     shapes = _trace_shapes(graph, plan, one_sample)
+    raise_if_empty(planned, shapes)
     batched = batched_inputs(canonical)
     twice = _trace_shapes(graph, plan, _doubled(one_sample, batched)) if batch_free else {}
     dims = _name_batch(shapes, twice)
@@ -169,6 +170,32 @@ def raise_if_unsupported(plan: Plan) -> None:
             f"{len(plan.problems)} problem(s) forbid the conversion",
             remedy="run 'onnx2snn check MODEL' for the whole account, node by node",
             findings=plan.problems,
+        )
+
+
+def raise_if_empty(planned: PlannedNodes, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Refuse neurons on tensors without elements.
+
+    Raises:
+        UnsupportedOpError: naming every such node.
+    """
+    findings = [
+        Finding(
+            code="empty-tensor",
+            severity="error",
+            message=f"its output has no elements: {list(shapes[node.outputs[0].name])}",
+            node=node.name,
+            op=node.op,
+            remedy="check the shapes of the exported model; nothing is left there to compute",
+        )
+        for node in planned.graph.nodes
+        if node.name in planned.plan.activations and 0 in shapes[node.outputs[0].name]
+    ]
+    if findings:
+        raise UnsupportedOpError(
+            f"{len(findings)} activation(s) have no neurons",
+            remedy="export the model at the shape it is used with",
+            findings=findings,
         )
 
 

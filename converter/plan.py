@@ -22,7 +22,7 @@ from onnx2snn.converter.activations import (
     ActivationRule,
     match_activation,
 )
-from onnx2snn.converter.rewiring import is_op, is_output
+from onnx2snn.converter.rewiring import captured, is_op, is_output
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.grammar import SHAPE_OPS, Kind
 from onnx2snn.ir.linear import is_synapse, why_not_linear
@@ -93,10 +93,23 @@ class _Builder:
     activations: dict[str, Activation] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
+    @property
+    def found_any(self) -> bool:
+        """Whether anything would spike or was refused."""
+        fates = {fate.fate for fate in self.fates.values()}
+        return bool(self.activations or fates & {"lift", "bilinear", "refused"})
+
     def visit(self, node: gs.Node) -> None:
         kinds = [self.kinds.get(tensor.name, "constant") for tensor in node.inputs]
-        if "value" in kinds:
+        taken = {self.kinds.get(tensor.name, "constant") for tensor in captured(node)}
+        if not taken <= {"constant", "raw"}:
+            self._refuse(node, "its branches read tensors that change with the timestep")
+        elif "raw" in taken and set(kinds) <= {"constant", "raw"}:
+            self._visit_raw(node)
+        elif "value" in kinds:
             self._set(node, "read-out", "works on decoded values", "value")
+        elif node.op in SHAPE_OPS and not node.outputs[0].outputs and "stream" in kinds:
+            self._set(node, "read-out", "tells the shape of decoded values", "value")
         elif node.op in SHAPE_OPS or set(kinds) <= {"constant"}:
             self._set(node, "prologue", "depends on shapes only", "constant")
         elif set(kinds) <= {"constant", "raw"}:
@@ -130,14 +143,17 @@ class _Builder:
 
     def _lift(self, node: gs.Node, is_stream: list[bool], linear: bool) -> None:
         if node.op in UNLIFTABLE:
-            self._set(node, "refused", UNLIFTABLE[node.op], "estimate")
-            self.findings.append(_unsupported(node, UNLIFTABLE[node.op]))
+            self._refuse(node, UNLIFTABLE[node.op])
         elif is_synapse(node.op) and sum(is_stream) > 1:
             self._set(node, "bilinear", "product of two spike-coded activations", "estimate")
         elif linear:
             self._set(node, "lift", "linear, on estimates", "estimate")
         else:
             self._set(node, "lift", "analog: works on estimates", "estimate")
+
+    def _refuse(self, node: gs.Node, reason: str) -> None:
+        self._set(node, "refused", reason, "estimate")
+        self.findings.append(_unsupported(node, reason))
 
     def _set(self, node: gs.Node, fate: Fate, detail: str, kind: Kind) -> None:
         self.fates[node.name] = NodeFate(node=node.name, op=node.op, fate=fate, detail=detail)
@@ -150,12 +166,13 @@ def plan_network(graph: gs.Graph, rules: tuple[ActivationRule, ...] = ACTIVATION
     kinds: dict[str, Kind] = {
         tensor.name: "stream" if _is_float(tensor) else "raw" for tensor in graph.inputs
     }
-    builder = _Builder(rules, _leads_to_weights(graph, rules), kinds)
-    for node in graph.nodes:
-        builder.visit(node)
+    goes_on = _leads_to_weights(graph, rules)
+    builder = _walk(graph, _Builder(rules, goes_on, dict(kinds)))
+    if not builder.found_any:  # a lone Sigmoid, last or not, is what there is to convert
+        last = {node.name for node in graph.nodes if match_activation(node, rules) is not None}
+        builder = _walk(graph, _Builder(rules, goes_on | last, kinds))
     _decode_before_moves(graph, builder)
-    lifted = any(fate.fate in ("lift", "bilinear") for fate in builder.fates.values())
-    if not builder.activations and not lifted:
+    if not builder.found_any:
         builder.findings.append(
             Finding(
                 code="no-activation",
@@ -168,6 +185,12 @@ def plan_network(graph: gs.Graph, rules: tuple[ActivationRule, ...] = ACTIVATION
     return Plan(builder.fates, builder.activations, builder.kinds, tuple(builder.findings))
 
 
+def _walk(graph: gs.Graph, builder: _Builder) -> _Builder:
+    for node in graph.nodes:
+        builder.visit(node)
+    return builder
+
+
 def _decode_before_moves(graph: gs.Graph, builder: _Builder) -> None:
     """Let reshapes in front of the read-out work on decoded values.
 
@@ -175,7 +198,10 @@ def _decode_before_moves(graph: gs.Graph, builder: _Builder) -> None:
     """
     for node in reversed(graph.nodes):
         readers = [reader for tensor in node.outputs for reader in tensor.outputs]
-        read_out = all(builder.fates[reader.name].fate == "read-out" for reader in readers)
+        inner = any(reader.name not in builder.fates for reader in readers)  # of a branch
+        read_out = not inner and all(
+            builder.fates[reader.name].fate == "read-out" for reader in readers
+        )
         if node.op in MOVES and builder.fates[node.name].fate == "linear" and read_out:
             builder.fates[node.name] = NodeFate(
                 node=node.name, op=node.op, fate="read-out", detail="moves decoded values"
@@ -193,7 +219,7 @@ def _leads_to_weights(graph: gs.Graph, rules: tuple[ActivationRule, ...]) -> set
         activation = match_activation(node, rules)
         fires = activation is not None and not activation.readout_ok
         if node.name in names or is_synapse(node.op) or fires or node.op == "MaxPool":
-            wanted.update(tensor.name for tensor in node.inputs)
+            wanted.update(tensor.name for tensor in (*node.inputs, *captured(node)))
     return names
 
 
@@ -233,7 +259,8 @@ def read_out_tensors(graph: gs.Graph, plan: Plan) -> tuple[str, ...]:
     names: dict[str, None] = {}
     tensors = [*graph.inputs, *(tensor for node in graph.nodes for tensor in node.outputs)]
     for tensor in tensors:
-        read = any(plan.role(reader) == "read-out" for reader in tensor.outputs)
+        roles = [plan.fates.get(reader.name) for reader in tensor.outputs]
+        read = any(role is not None and role.fate == "read-out" for role in roles)
         if tensor.name in plan.streams and (read or is_output(graph, tensor)):
             names[tensor.name] = None
     return tuple(names)

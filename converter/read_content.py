@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from onnx2snn.converter.read_limits import (
     all_graphs,
@@ -80,12 +81,24 @@ def _check_presence(model: onnx.ModelProto) -> Iterator[Finding]:
         yield _invalid("no-opset", "the model does not say which opset it is written in")
 
 
+def _drops(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
+    """Whether the node is a Dropout in training mode that may drop something."""
+    if node.op_type != "Dropout" or len(node.input) < 3 or not node.input[2]:
+        return False
+    known = {t.name: t for t in model.graph.initializer}
+    made = [n for n in model.graph.node if n.op_type == "Constant"]
+    known |= {n.output[0]: a.t for n in made for a in n.attribute if a.name == "value"}
+    ratio, training = (known.get(name) for name in (node.input[1], node.input[2]))
+    zero = [t is not None and not numpy_helper.to_array(t).any() for t in (ratio, training)]
+    return not any(zero)
+
+
 def _check_operators(model: onnx.ModelProto) -> Iterator[Finding]:
     local = {(function.domain, function.name) for function in model.functions}
     for node in all_nodes(model):
         if (node.domain, node.op_type) in local:
             continue
-        if node.domain in STANDARD and node.op_type in RANDOM_OPS:
+        if node.domain in STANDARD and (node.op_type in RANDOM_OPS or _drops(model, node)):
             yield Finding(
                 code="random-operator",
                 message="its result differs from run to run, so there is nothing to compare with",

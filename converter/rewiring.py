@@ -26,6 +26,18 @@ def has_subgraph(node: gs.Node) -> bool:
     return any(isinstance(value, gs.Graph) for value in node.attrs.values())
 
 
+def captured(node: gs.Node) -> list[gs.Tensor]:
+    """Tensors that the graphs inside a node take from outside."""
+    found: dict[str, gs.Tensor] = {}
+    for graph in (value for value in node.attrs.values() if isinstance(value, gs.Graph)):
+        made = {tensor.name for tensor in graph.inputs}
+        made.update(tensor.name for inner in graph.nodes for tensor in inner.outputs)
+        read = [t for inner in graph.nodes for t in (*inner.inputs, *captured(inner))]
+        taken = [t for t in (*read, *graph.outputs) if isinstance(t, gs.Variable)]
+        found.update((t.name, t) for t in taken if t.name and t.name not in made)
+    return list(found.values())
+
+
 def operand(node: gs.Node, index: int) -> gs.Tensor | None:
     """The input at this index, or None where it is left out."""
     if index >= len(node.inputs) or node.inputs[index].is_empty():

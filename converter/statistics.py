@@ -41,7 +41,9 @@ class ChannelStatistics:
 
 
 def channels_first(values: NDArray[np.generic], axis: int) -> NDArray[np.float64]:
-    """Return values [N, *F] as [C, everything else]."""
+    """Return values [N, *F] as [C, everything else]; without *F there is one channel."""
+    if values.ndim < 2:
+        return np.asarray(values, dtype=np.float64).reshape(1, -1)
     moved = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
     return moved.reshape(moved.shape[0], -1)
 

@@ -60,6 +60,11 @@ class Session:
                 remedy="check that the model runs in onnxruntime as it is",
             ) from error
         self.inputs: tuple[str, ...] = tuple(i.name for i in self._session.get_inputs())
+        self.batched: tuple[str, ...] = tuple(
+            i.name
+            for i in self._session.get_inputs()
+            if i.shape and not isinstance(i.shape[0], int)
+        )
         self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
 
     def run(

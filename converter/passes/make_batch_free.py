@@ -48,7 +48,7 @@ def make_batch_free(graph: gs.Graph) -> list[Change]:
         for tensor in graph.inputs
         if undo and tensor.shape and tensor.shape[0] == BATCH
     ]
-    if undo and is_batch_free(to_model(graph)):
+    if undo and is_batch_free(to_model(graph), batch):
         annotate_shapes(graph)
         return changes
     names = Names(graph)
@@ -56,7 +56,7 @@ def make_batch_free(graph: gs.Graph) -> list[Change]:
         change, restore = repair(names)
         changes.append(change)
         undo.append(restore)
-    if repairs and is_batch_free(to_model(graph)):
+    if repairs and is_batch_free(to_model(graph), batch):
         annotate_shapes(graph)
         return changes
     for restore in reversed(undo):

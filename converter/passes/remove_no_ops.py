@@ -21,6 +21,7 @@ from onnx2snn.converter.rewiring import (
     constant_operand,
     drop_dead,
     is_op,
+    is_output,
     operand,
     producer,
     redirect,
@@ -36,7 +37,7 @@ def remove_no_ops(graph: gs.Graph) -> list[Change]:
     changes = []
     for node in list(graph.nodes):
         index = _passes_through(node)
-        if index is not None and bypass(graph, node, index):
+        if index is not None and not _loses_output(graph, node) and bypass(graph, node, index):
             changes.append(Change(node=node.name, op=node.op, became="nothing: it has no effect"))
             continue
         if _reads_reshaped(node):
@@ -49,6 +50,11 @@ def remove_no_ops(graph: gs.Graph) -> list[Change]:
         if not any(change.node == node.name for change in changes)
     ]
     return changes
+
+
+def _loses_output(graph: gs.Graph, node: gs.Node) -> bool:
+    """Whether the node has a further output that is one of the graph: the mask of a Dropout."""
+    return any(is_output(graph, tensor) for tensor in node.outputs[1:])
 
 
 def _passes_through(node: gs.Node) -> int | None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import onnx_graphsurgeon as gs
+from numpy.typing import DTypeLike
+from onnx import helper
 
 from onnx2snn.converter.plan import Marker, Plan
 from onnx2snn.converter.rewiring import Names, insert_after, insert_before, producer
-from onnx2snn.ir.grammar import Kind
-from onnx2snn.ir.manifest import NodeFate
+from onnx2snn.ir.grammar import SHAPE_OPS, Kind
+from onnx2snn.ir.manifest import Fate, NodeFate
 
 _KINDS: dict[Marker, Kind] = {"Estimate": "estimate", "Increment": "stream", "Hold": "estimate"}
 
@@ -26,24 +29,54 @@ class _Markers:
     def __init__(self, graph: gs.Graph) -> None:
         self._graph = graph
         self._names = Names(graph)
-        self._made: dict[tuple[str, Marker], gs.Variable] = {}
-        self.found: dict[str, tuple[Marker, str]] = {}
+        self._made: dict[tuple[int, Marker], gs.Variable] = {}
+        self._values: dict[int, gs.Variable] = {}
+        self.fates: dict[str, NodeFate] = {}
+        self.markers: dict[str, Marker] = {}
+        self.kinds: list[tuple[gs.Variable, Kind]] = []
 
     def behind(self, tensor: gs.Tensor, marker: Marker) -> gs.Variable:
         """Return the output of the marker behind a tensor, made at the first call."""
-        key = (tensor.name, marker)
+        key = (id(tensor), marker)
         if key not in self._made:
-            name = self._names.fresh(f"{tensor.name}/{marker.lower()}")
-            output = gs.Variable(f"{name}/out", dtype=tensor.dtype, shape=tensor.shape)
-            node = gs.Node("Identity", name, inputs=[tensor], outputs=[output])
-            source = producer(tensor)
-            if source is None:
-                insert_before(self._graph, self._graph.nodes[0], node)
-            else:
-                insert_after(self._graph, source, node)
+            output = self._insert(tensor, marker, _KINDS[marker])
+            self.markers[output.inputs[0].name] = marker
             self._made[key] = output
-            self.found[name] = (marker, output.name)
         return self._made[key]
+
+    def decodable(self, estimate: gs.Tensor) -> gs.Variable:
+        """Return the increments of an estimate, to be decoded.
+
+        Integers and truth values pass as numbers, and are what they were once they are decoded.
+        """
+        if estimate.dtype is None or np.dtype(estimate.dtype).kind == "f":
+            return self.behind(estimate, "Increment")
+        if id(estimate) not in self._values:
+            number = self._insert(estimate, "Cast", "estimate", np.float32)
+            stream = self.behind(number, "Increment")
+            rounded = self._insert(stream, "Round", "value")
+            self._values[id(estimate)] = self._insert(rounded, "Cast", "value", estimate.dtype)
+        return self._values[id(estimate)]
+
+    def _insert(
+        self, tensor: gs.Tensor, op: str, kind: Kind, dtype: DTypeLike | None = None
+    ) -> gs.Variable:
+        """Put a node behind a tensor: a marker (an Identity for now) or an operator."""
+        name = self._names.fresh(f"{tensor.name}/{op.lower()}")
+        to = tensor.dtype if dtype is None else np.dtype(dtype)
+        output = gs.Variable(f"{name}/out", dtype=to, shape=tensor.shape)
+        attrs = {"to": helper.np_dtype_to_tensor_dtype(to)} if op == "Cast" else {}
+        standing = "Identity" if op in _KINDS else op
+        node = gs.Node(standing, name, attrs=attrs, inputs=[tensor], outputs=[output])
+        source = producer(tensor)
+        if source is None:
+            insert_before(self._graph, self._graph.nodes[0], node)
+        else:
+            insert_after(self._graph, source, node)
+        fate: Fate = "read-out" if kind == "value" else "lift"
+        self.fates[name] = NodeFate(node=name, op=op, fate=fate, detail="part of a lift")
+        self.kinds.append((output, kind))
+        return output
 
 
 def insert_lifts(graph: gs.Graph, plan: Plan) -> Plan:
@@ -53,18 +86,26 @@ def insert_lifts(graph: gs.Graph, plan: Plan) -> Plan:
         role = plan.role(node)
         for index, tensor in enumerate(list(node.inputs)):
             marker = _needed(role, plan.kinds.get(tensor.name, "constant"))
-            if marker is not None and node.op not in ("Shape", "Size"):
-                node.inputs[index] = markers.behind(tensor, marker)
-    graph.outputs = [
-        markers.behind(tensor, "Increment") if plan.kinds.get(tensor.name) == "estimate" else tensor
-        for tensor in graph.outputs
-    ]
-    fates, kinds = dict(plan.fates), dict(plan.kinds)
-    for name, (marker, output) in markers.found.items():
-        fates[name] = NodeFate(node=name, op=marker, fate="lift", detail="part of a lift")
-        kinds[output] = _KINDS[marker]
-    found = {name: marker for name, (marker, _) in markers.found.items()}
-    return replace(plan, fates=fates, kinds=kinds, markers=found)
+            if marker is None or node.op in SHAPE_OPS:
+                continue
+            decoded = role == "read-out"
+            replaced = markers.decodable(tensor) if decoded else markers.behind(tensor, marker)
+            node.inputs[index] = replaced
+    kinds = dict(plan.kinds)
+    graph.outputs = [_exposed(tensor, kinds, markers) for tensor in graph.outputs]
+    kinds.update((tensor.name, kind) for tensor, kind in markers.kinds)
+    fates = {**plan.fates, **markers.fates}
+    return replace(plan, fates=fates, kinds=kinds, markers=markers.markers)
+
+
+def _exposed(tensor: gs.Tensor, kinds: dict[str, Kind], markers: _Markers) -> gs.Tensor:
+    """Return the graph output that stands for an estimate, under the estimate's name."""
+    if kinds.get(tensor.name) != "estimate":
+        return tensor
+    output = markers.decodable(tensor)
+    tensor.name, output.name = output.name, tensor.name
+    kinds[tensor.name] = "estimate"
+    return output
 
 
 def _needed(role: str, kind: Kind) -> Marker | None:
