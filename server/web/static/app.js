@@ -52,10 +52,12 @@ function setUpDrop(name, kind, path, arrived) {
   });
 }
 
-async function checkModel(model) {
+async function checkModel(model, again = false) {
   show("check-section");
-  show("options-section", false);
-  fill("findings"); fill("graph"); fill("nodes"); fill("legend");
+  if (!again) {
+    show("options-section", false);
+    fill("findings"); fill("graph"); fill("nodes"); fill("legend");
+  }
   const verdict = byId("verdict");
   verdict.className = "";
   verdict.textContent = "checking …";
@@ -77,7 +79,7 @@ async function checkModel(model) {
       const graph = await getJson(`/v1/models/${model.id}/graph`);
       fill("graph", drawGraph(graph));
     }
-    view(check.nodes.length > 0 && check.nodes.length < 400 ? "graph" : "nodes");
+    if (!again) view(check.nodes.length > 0 && check.nodes.length < 400 ? "graph" : "nodes");
   } catch (error) {
     verdict.className = "bad-text";
     verdict.textContent = "the model cannot be checked";
@@ -195,13 +197,13 @@ async function start() {
 }
 
 setUpTheme();
-setUpDrop("model", "model", "/v1/models", checkModel);
+setUpDrop("model", "model", "/v1/models", (model) => checkModel(model));
 setUpDrop("data", "data", "/v1/datasets", async () => {});
 setUpDrop("test", "test", "/v1/datasets", async () => {});
 byId("options").addEventListener("submit", startConversion);
 byId("show-graph").addEventListener("click", () => view("graph"));
 byId("show-nodes").addEventListener("click", () => view("nodes"));
-byId("presets").addEventListener("change", () => { if (picked.model) checkModel(picked.model); });
+byId("presets").addEventListener("change", () => { if (picked.model) checkModel(picked.model, true); });
 byId("cancel").addEventListener("click", () => {
   postJson(`/v1/jobs/${current}:cancel`, {}).catch((error) => showProblem(problemOf(error)));
 });

@@ -1,6 +1,6 @@
 // One spiking network: downloads, numbers, curve, layers.
 
-import { ApiProblem, getJson } from "/static/api.js";
+import { getJson } from "/static/api.js";
 import { drawCurve } from "/static/curve.js";
 import { el, fill, show, table } from "/static/dom.js";
 import { figure, joules, percent, size } from "/static/numbers.js";
@@ -16,12 +16,7 @@ export async function showResult(snnId) {
     link("Report, HTML", `${snn.links.report}?download=true`),
     link("Report, JSON", `${snn.links.report}?format=json&download=true`),
   );
-  let account = null;
-  try {
-    account = await getJson(snn.links.curve);
-  } catch (error) {
-    if (!(error instanceof ApiProblem) || error.problem.status !== 404) throw error;
-  }
+  const account = snn.summary.evaluation ? await getJson(snn.links.curve) : null;
   fill("tiles", ...tiles(snn.summary, account).map(([value, label]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))));
   document.getElementById("honest").textContent = honest(snn.summary);
   show("curve-box", account !== null);
