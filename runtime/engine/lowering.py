@@ -10,6 +10,7 @@ where their input is spikes: so every model runs.
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import onnx
@@ -150,7 +151,7 @@ class Lowering:
         self._emissions[node.output[0]] = emissions
         return True
 
-    def _choice(self) -> dict[str, float]:
+    def _choice(self) -> dict[str, Any]:
         return {} if self._dense_above is None else {"dense_above": self._dense_above}
 
     def _sources(self, stream: str, sums: tuple[Term, ...]) -> list[str]:

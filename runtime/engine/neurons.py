@@ -55,8 +55,8 @@ def emissions_of(op: Neuron, tensor: str, quantum: NDArray[np.float32]) -> Emiss
     )
 
 
-def law_of(op: Neuron, given: dict[str, Any]) -> dict[str, int | float]:
+def law_of(op: Neuron, given: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes that tell a fused layer which neuron it has."""
-    law: dict[str, int | float] = {"kind": _KINDS[op.kind], "leaky": int(bool(op.soma.name))}
+    law: dict[str, Any] = {"kind": _KINDS[op.kind], "leaky": int(bool(op.soma.name))}
     law["digits"] = op.digits if isinstance(op, GradedIntegrateFire) else 1
     return law | {name: float(given.get(name, default)) for name, default in op.attributes.items()}

@@ -49,6 +49,8 @@ struct DenseInput {
   std::size_t tap_count;
 };
 
+constexpr std::size_t kSlack = 16;  // entries that listing may write, and summing read, past an end
+
 struct Kernels {
   const char* name;
   std::size_t most_lanes;  // widest weight row; a power of two times 16
@@ -75,14 +77,17 @@ struct Kernels {
                              std::uint32_t* index, float* value, std::uint32_t* offset,
                              std::uint32_t first);
 
-  // sums[i] += emission[i] * quanta[i]. Says whether there was an event.
-  bool (*add_codes)(const std::int8_t* codes, const float* quanta, std::size_t n, float* sums);
-  bool (*add_values)(const float* values, const float* quanta, std::size_t n, float* sums);
+  // sums[pixel][lane] += emission[pixel][lane] * quanta[lane], `stride` emissions and `lanes` sums
+  // from pixel to pixel, `kept` of them in use. Says whether there was an event.
+  bool (*add_codes)(const std::int8_t* codes, std::size_t pixels, std::size_t stride,
+                    const float* quanta, std::size_t kept, std::size_t lanes, float* sums);
+  bool (*add_values)(const float* values, std::size_t pixels, std::size_t stride,
+                     const float* quanta, std::size_t kept, std::size_t lanes, float* sums);
 
-  // sums[lane] += sum over the events of value * weights[row][lane], in order.
+  // sums[lane] += sum over the events of value * weights[row][lane]; row -1 must be all zeros.
   void (*add_rows)(const Segment* segments, std::size_t count, const float* weights,
                    std::size_t lanes, float* sums);
-  // sums[pixel][lane] += sum over taps and channels, in the same order.
+  // sums[pixel][lane] += sum over taps and channels.
   void (*add_dense)(const DenseInput& input, const float* weights, std::size_t lanes,
                     std::size_t pixels, float* sums);
   // sums[pixel][lane] += sum over taps of input[tap][lane] * weights[tap][lane].

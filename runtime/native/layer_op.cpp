@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kTileFloats = 512;         // state of one work item: stays in the L1 cache
 constexpr std::size_t kSpare = 64;               // pixels of the last weight row past the tile
-constexpr std::size_t kGroupEntries = 1U << 20U;  // emissions whose lists are made before use
+constexpr std::size_t kGroupEntries = 1U << 19U;  // emissions whose lists are made before use
 
 enum class Form { codes, values, currents };
 
@@ -126,6 +126,9 @@ class Tile {
   bool integrate(std::size_t t) {
     const auto sources = call_.inputs.size();
     bool repeats = true;
+    for (std::size_t s = 0; s < sources && t + 1 < call_.timesteps; ++s) {
+      call_.plan.sources[s].prefetch(call_.events(slot_, t + 1, s), block_, y_, x_, pixels_);
+    }
     for (std::size_t s = 0; s < sources; ++s) {
       repeats &= call_.events(slot_, t, s).repeats;
       if (!call_.events(slot_, t, s).repeats) origin_[s] = t;
@@ -230,7 +233,7 @@ class LayerKernel : public Kernel {
     law_.leaky = info.integer("leaky", 0) != 0;
     law_.start = info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
-    dense_above_ = info.number("dense_above", 0.3F);
+    dense_above_ = info.number("dense_above", 0.35F);
   }
 
   void compute(const Context& context) override {

@@ -8,8 +8,6 @@ namespace onnx2snn {
 
 namespace {
 
-constexpr std::size_t kSlack = 16;  // entries that listing may write past the end
-
 std::size_t rounded_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 
 }  // namespace
@@ -32,7 +30,7 @@ Tiling::Tiling(std::size_t outputs, std::size_t width) {
   const auto padded = rounded_up(outputs, 16);
   channels = padded <= 16 ? 16 : padded <= 32 ? 32 : most;
   blocks = (outputs + channels - 1) / channels;
-  shared = width > 1 ? most / channels : 1;  // narrow rows cannot hide the latency of a sum
+  shared = width > 1 ? std::min<std::size_t>(2, most / channels) : 1;  // narrow rows cannot hide the latency of a sum
 }
 
 Source::Source(const Geometry& geometry, const Tensor& weights, const Extent& input,
@@ -80,7 +78,8 @@ static void each_weight(const Geometry& geometry, const Extent& input, const flo
 void Source::pack_rows(const float* weights) {
   const auto lanes = tiling_.lanes();
   const auto window = static_cast<std::size_t>(window_);
-  table_ = static_cast<std::size_t>(geometry_.kernel[0]) * window * input_.channels * lanes;
+  const auto rows = static_cast<std::size_t>(geometry_.kernel[0]) * window * input_.channels;
+  table_ = (1 + rows) * lanes;  // the first row is all zeros: it fills up lists
   rows_.assign(table_ * tiling_.blocks, 0.0F);
   const auto stride = static_cast<std::size_t>(geometry_.stride[1]);
   const auto dilation = static_cast<std::size_t>(geometry_.dilation[1]);
@@ -90,7 +89,7 @@ void Source::pack_rows(const float* weights) {
                 for (std::size_t p = 0; p < tiling_.shared; ++p) {
                   const auto column = p * stride + kx * dilation;
                   const auto row = (ky * window + column) * input_.channels + c;
-                  table[row * lanes + p * tiling_.channels + o % tiling_.channels] = weight;
+                  table[(1 + row) * lanes + p * tiling_.channels + o % tiling_.channels] = weight;
                 }
               });
 }
@@ -122,7 +121,9 @@ void Source::read(const void* emissions, const void* before, float dense_above,
   events.count = codes_ ? kernels_.count_codes(static_cast<const std::int8_t*>(emissions), size)
                         : kernels_.count_values(static_cast<const float*>(emissions), size);
   if (events.count == 0) return;
-  const bool many = static_cast<float>(events.count) > dense_above * static_cast<float>(size);
+  // A lone output pixel shares its weights with no other: dense never pays, unless it is forced.
+  const float bar = output_.pixels() == 1 && dense_above > 0.0F ? 1.0F : dense_above;
+  const bool many = static_cast<float>(events.count) > bar * static_cast<float>(size);
   if (many || geometry_.link == Link::depthwise) {
     spread_out(emissions, events);
   } else {
@@ -180,11 +181,33 @@ bool Source::add(const StepEvents& events, std::size_t block, std::size_t y, std
   return true;
 }
 
+void Source::prefetch(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
+                      std::size_t pixels) const {
+  constexpr std::size_t kLine = 64;
+  if (geometry_.link == Link::identity) {
+    const auto width = codes_ ? sizeof(std::int8_t) : sizeof(float);
+    const auto from = (y * input_.width + x) * input_.channels + block * tiling_.channels;
+    const auto* data = static_cast<const char*>(events.emissions) + from * width;
+    const auto bytes = std::min<std::size_t>(pixels * input_.channels * width, 16 * kLine);
+    for (std::size_t i = 0; i < bytes; i += kLine) __builtin_prefetch(data + i);
+    return;
+  }
+  if (events.dense || events.repeats || events.count == 0) return;
+  for (std::int64_t ky = 0; ky < geometry_.kernel[0]; ++ky) {
+    const auto row = static_cast<std::int64_t>(y) * geometry_.stride[0] - geometry_.before[0] +
+                     ky * geometry_.dilation[0];
+    if (row < 0 || row >= static_cast<std::int64_t>(input_.height)) continue;
+    const auto* offset = events.offset.data() + static_cast<std::size_t>(row) * input_.width;
+    __builtin_prefetch(offset);
+    __builtin_prefetch(offset + input_.width);
+  }
+}
+
 void Source::add_events(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
                         std::size_t pixels, float* sums) const {
   constexpr std::size_t kMostSegments = 16;
   std::array<Segment, kMostSegments> segments;
-  const float* table = rows_.data() + block * table_;
+  const float* table = rows_.data() + block * table_ + tiling_.lanes();
   const auto width = static_cast<std::ptrdiff_t>(input_.width);
   const auto channels = static_cast<std::ptrdiff_t>(input_.channels);
   for (std::size_t p = 0; p < pixels; p += tiling_.shared, sums += tiling_.lanes()) {
@@ -232,18 +255,14 @@ bool Source::add_identity(const StepEvents& events, std::size_t block, std::size
   const auto first = block * tiling_.channels;
   const auto kept = std::min(tiling_.channels, input_.channels - first);
   const float* quanta = dense_.data() + first;
-  bool any = false;
-  for (std::size_t p = 0; p < pixels; ++p, sums += tiling_.channels) {
-    const auto from = (y * input_.width + x + p) * input_.channels + first;
-    if (codes_) {
-      const auto* codes = static_cast<const std::int8_t*>(events.emissions) + from;
-      any |= kernels_.add_codes(codes, quanta, kept, sums);
-    } else {
-      any |= kernels_.add_values(static_cast<const float*>(events.emissions) + from, quanta, kept,
-                                 sums);
-    }
+  const auto from = (y * input_.width + x) * input_.channels + first;
+  const auto lanes = tiling_.channels;
+  if (codes_) {
+    return kernels_.add_codes(static_cast<const std::int8_t*>(events.emissions) + from, pixels,
+                              input_.channels, quanta, kept, lanes, sums);
   }
-  return any;
+  return kernels_.add_values(static_cast<const float*>(events.emissions) + from, pixels,
+                             input_.channels, quanta, kept, lanes, sums);
 }
 
 }  // namespace onnx2snn

@@ -67,6 +67,10 @@ class Source {
   bool add(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
            std::size_t pixels, float* sums) const;
 
+  // Asks for the memory that `add` will read at this place: timesteps lie far apart.
+  void prefetch(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
+                std::size_t pixels) const;
+
  private:
   void pack_rows(const float* weights);
   void pack_dense(const float* weights);

@@ -31,13 +31,13 @@ def assert_equals_the_reference(seed: int, dense_above: float | None) -> None:
 
 
 @pytest.mark.parametrize("dense_above", [None, ALWAYS_EVENTS, ALWAYS_DENSE])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_random_nets_are_bit_equal(isa: str, seed: int, dense_above: float | None) -> None:
     assert_equals_the_reference(seed, dense_above)
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 2**31), dense_above=st.sampled_from([0.0, 0.1, 0.3, 2.0]))
 def test_any_net_is_bit_equal(isa: str, seed: int, dense_above: float) -> None:

@@ -65,7 +65,7 @@ def test_neurons_equal_their_numpy_steps(isa: str, op: Neuron) -> None:
 
 @pytest.mark.parametrize("op", NEURONS[:6], ids=lambda op: op.name)
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 2**31))
 def test_neurons_equal_their_numpy_steps_at_random(isa: str, op: Neuron, seed: int) -> None:
