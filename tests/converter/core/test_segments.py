@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from tests.nets import BN_CONV, BRANCHES, RESIDUAL, build
 
 from onnx2snn.converter.segments import affine_constants, cut
@@ -11,8 +12,8 @@ from onnx2snn.ir.session import Session
 X = {"x": np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)}
 
 
-def names(model: object) -> list[str]:
-    return [node.name for node in model.graph.node]  # type: ignore[attr-defined]
+def names(model: onnx.ModelProto) -> list[str]:
+    return [node.name for node in model.graph.node]
 
 
 def test_a_cut_keeps_what_is_needed_and_no_more() -> None:
