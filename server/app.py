@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> ASGIApp:
         lifespan=_lifespan(context),
         responses={"default": _PROBLEM},
     )
-    add_problem_handlers(app)
+    add_problem_handlers(app, [route for router in ROUTERS for route in router.routes])
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", web.STATIC, name="static")

@@ -61,13 +61,14 @@ class Limits:
     open_files: int = 256
 
 
-def confine(limits: Limits, writable: Path, readable: Iterable[Path]) -> list[str]:
+def confine(limits: Limits, writable: Path, readable: Iterable[Path], parent: int) -> list[str]:
     """Confine this process.
 
     Args:
         limits: what it may use.
         writable: the only folder it may write.
         readable: what it may read and load libraries from.
+        parent: process id of the parent; without it the process ends.
 
     Returns:
         The kinds of confinement in force.
@@ -78,8 +79,8 @@ def confine(limits: Limits, writable: Path, readable: Iterable[Path]) -> list[st
         return applied
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() == 1 and "ONNX2SNN_PARENT_IS_INIT" not in os.environ:
-        os._exit(1)  # the parent died before prctl
+    if os.getppid() != parent:
+        os._exit(1)  # it died before prctl
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     applied += ["no_new_privs", "pdeathsig"]

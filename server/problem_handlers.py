@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from onnx2snn.ir.findings import Finding
 from onnx2snn.server.gate import problem_answer
@@ -22,8 +24,9 @@ _CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: 
 _MOST_NAMED = 20
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Make an application answer in problems."""
+def add_problem_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make an application with these routes answer in problems."""
+    app.state.routes = tuple(routes)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -57,6 +60,9 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
+    if errors and all(entry["loc"][0] == "path" for entry in errors):
+        told = Problem("not-found", "there is nothing of this name: it is no id of ours")
+        return problem_answer(told, request.scope)
     if any(entry["type"] in ("json_invalid", "model_attributes_type") for entry in errors):
         told = Problem("bad-request", "the body is no JSON object", remedy="send a JSON object")
         if any(entry["type"] == "json_invalid" for entry in errors):
@@ -68,8 +74,24 @@ async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
     headers = dict((error.headers if isinstance(error, HTTPException) else None) or {})
+    if status == 405:
+        headers = {
+            "Allow": ", ".join(sorted(allowed_methods(request.app.state.routes, request.scope)))
+        }
     problem = Problem(_CODES.get(status, "bad-request"), detail or "not found", headers=headers)
     return problem_answer(problem, request.scope)
+
+
+def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> set[str]:
+    """Return the methods of all routes that lead to the path of a request."""
+    found: set[str] = set()
+    verb = ":" in scope["path"].rpartition("/")[2]  # "ID:cancel" is no ID
+    for route in routes:
+        if not isinstance(route, Route) or (verb and route.path.endswith("}")):
+            continue
+        if route.matches(scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
 
 
 async def _database(request: Request, error: Exception) -> Response:

@@ -132,7 +132,12 @@ class Sandbox:
             StoppedError: ``stop`` said yes.
             KilledError: somebody else killed the child.
         """
-        request = {"task": task, "arguments": dict(arguments), "limits": self._limits(seconds)}
+        request = {
+            "task": task,
+            "arguments": dict(arguments),
+            "limits": self._limits(seconds),
+            "parent": os.getpid(),
+        }
         (place.folder / "request.json").write_text(json.dumps(request))
         child = self._start(place.folder)
         try:
@@ -157,8 +162,6 @@ class Sandbox:
             "HOME": str(folder),
             "TMPDIR": str(folder / "out"),
         }
-        if os.getpid() == 1:
-            environment["ONNX2SNN_PARENT_IS_INIT"] = "1"
         command = [sys.executable, "-P", "-m", "onnx2snn.server.sandbox_child", str(folder)]
         with (folder / "log").open("wb") as log:
             return subprocess.Popen(

@@ -38,7 +38,7 @@ def main() -> None:
     # Read by ONNX Runtime when it is first imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.nice(10)
-    applied = confine(Limits(**request["limits"]), folder, library_folders())
+    applied = confine(Limits(**request["limits"]), folder, library_folders(), request["parent"])
     print(f"confined by {', '.join(applied)}", file=sys.stderr, flush=True)
     answer = _attempt(request, folder)
     text = json.dumps(answer, ensure_ascii=True)

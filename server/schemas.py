@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from onnx2snn.server.problems import ProblemDocument
 
@@ -117,7 +117,7 @@ class CheckRequest(Request):
     """How a model would be converted."""
 
     preset: PresetName = "graded"
-    strict: bool = False
+    strict: StrictBool = False
 
 
 class ConversionOptions(Request):
@@ -131,11 +131,11 @@ class ConversionOptions(Request):
     max_loss: float | None = Field(
         default=None, ge=0, le=1, description="Find the smallest T within this loss."
     )
-    strict: bool = False
+    strict: StrictBool = False
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     calibration_id: Sha256 | None = None
     samples: Samples | None = Field(default=None, description="Calibration samples to use.")
-    evaluate: bool = Field(default=True, description="Measure the network if there are data.")
+    evaluate: StrictBool = Field(default=True, description="Measure the network if there are data.")
     evaluation_id: Sha256 | None = Field(
         default=None, description="Data to measure on; the calibration data if null."
     )

@@ -186,10 +186,5 @@ def model_out(model: Model) -> ModelOut:
         name=model.name,
         size=model.size,
         created_at=model.created_at,
-        links={
-            "self": base,
-            "content": f"{base}/content",
-            "graph": f"{base}/graph",
-            "check": f"{base}:check",
-        },
+        links={"self": base, "content": f"{base}/content", "graph": f"{base}/graph"},
     )

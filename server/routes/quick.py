@@ -25,6 +25,7 @@ from onnx2snn.server.submit import IdempotencyKey, Owner, new_job, require_input
 
 router = APIRouter(prefix="/v1", tags=["work"])
 _FILES = ("model", "calibration")
+_TRUTHS = {"true": True, "false": False}
 FORM_BODY = {
     "requestBody": {
         "required": True,
@@ -104,7 +105,7 @@ async def _read(service: Service, owner: str, form: FormData) -> ConversionReque
     options: dict[str, Any] = {"evaluate": False}
     for name, value in form.items():
         if name not in _FILES:
-            options[name] = value
+            options[name] = _TRUTHS.get(value, value) if isinstance(value, str) else value
     model = form.get("model")
     if not isinstance(model, UploadFile):
         raise Problem(

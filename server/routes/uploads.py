@@ -82,6 +82,8 @@ async def put_part(
         _upload(session, owner, upload_id)
     received = await service.context.store.receive(request.stream())
     try:
+        if not received.size:
+            raise Problem("invalid-request", "the part is empty", remedy="send it as the body")
         announce(service.context, received.sha256, received.size, "application/octet-stream")
         check_stored_bytes(service, owner, received.size)
         service.context.store.keep(received)
