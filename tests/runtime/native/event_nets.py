@@ -60,7 +60,7 @@ def random_net(seed: int) -> tuple[SpikingModel, np.ndarray]:
     size = rng.integers(7, 12, ndim).tolist()
     inputs = int(rng.choice(CHANNELS))
     group = int(rng.choice([1, 1, 2 if inputs % 2 == 0 else 1, inputs]))
-    outputs = inputs if group > 2 else group * int(rng.choice((1, 5, 16, 24)))
+    outputs = inputs if group > 2 else group * int(rng.choice((1, 5, 16, 24, 70)))
     kinds = rng.choice(KINDS, 3).tolist()
     ones, constants = [1] * ndim, {"onnx2snn_stimulus": np.array(rng.integers(1, 5), np.int64)}
     first, kernel = conv_text(rng, ndim, group)
