@@ -31,7 +31,7 @@ from onnx2snn.runtime.results import Evaluation
 GRADED = (1, 2, 4, 8, 16)
 HEADS = (
     *("network", "preset", "N", "ANN", "PTQ", "PTQ = ANN", "T", "SNN", "SNN = ANN", "SNN = PTQ"),
-    *("relative error", "events/neuron", "silent at", "convert"),
+    *("relative error", "events/neuron", "silent at", "analog", "convert"),
 )
 
 
@@ -146,6 +146,7 @@ def measure(
             f"{point.relative_error:.4f}",
             f"{point.events_per_neuron:.2f}",
             "-" if evaluation.silent_at is None else str(evaluation.silent_at),
+            str(len(evaluation.analog_ops)),
             f"{seconds:.1f} s",
         )
 
