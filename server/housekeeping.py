@@ -24,10 +24,11 @@ from onnx2snn.server.database.tables import (
     now,
 )
 from onnx2snn.server.jobs import JobQueue
+from onnx2snn.server.problems import Problem
 
 LOG = logging.getLogger(__name__)
 DISPATCHED_AT_ONCE = 100
-TIDY_SECONDS = 60.0
+MOST_ATTEMPTS = 20
 UPLOAD_DAYS = 1
 IDEMPOTENCY_DAYS = 1
 
@@ -126,8 +127,9 @@ class Housekeeping:
         if self._works:
             self.beat()
         self._take_over()
-        if time.monotonic() - self._tidied > TIDY_SECONDS:
+        if time.monotonic() - self._tidied > self._context.settings.tidy_seconds:
             self._tidied = time.monotonic()
+            self._restart_given_up()
             self._retire()
             collect(self._context)
 
@@ -145,6 +147,33 @@ class Housekeeping:
                 session.execute(
                     delete(Worker).where(Worker.id == worker_id, Worker.seen_at < silent)
                 )
+
+    def _restart_given_up(self) -> None:
+        """Queue jobs again that the engine has lost or given up, whatever the reason."""
+        before = now() - timedelta(seconds=self._context.settings.tidy_seconds)
+        with self._context.sessions() as session:
+            jobs = session.execute(
+                select(Job.id, Job.attempt)
+                .where(Job.state.in_(job_states.UNFINISHED), Job.enqueued_at < before)
+                .order_by(Job.enqueued_at)
+                .limit(500)
+            ).all()
+        for job_id in self._queue.given_up([(job_id, attempt) for job_id, attempt in jobs]):
+            self._restart(job_id)
+        self._new_jobs.set()
+
+    def _restart(self, job_id: str) -> None:
+        with self._context.sessions() as session, session.begin():
+            job = session.get(Job, job_id, with_for_update=True)
+            if job is None or job.state not in job_states.UNFINISHED:
+                return
+            attempt = job.attempt
+            if attempt < MOST_ATTEMPTS:
+                LOG.warning("the engine has given job %s up: queued again", job_id)
+                job_states.queue_again(session, job)
+                return
+        given_up = Problem("internal-error", f"the job was interrupted {attempt} times")
+        job_states.finish(self._context, job_id, attempt, "failed", given_up)
 
     def _retire(self) -> None:
         """Delete what is too old, and uploads that were never completed."""

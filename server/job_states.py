@@ -129,6 +129,11 @@ def request_retry(session: Session, job: Job) -> None:
             f"a {job.kind} job that is {job.state} cannot be run again",
             remedy="only failed and cancelled jobs can; retry the models of a batch one by one",
         )
+    queue_again(session, job)
+
+
+def queue_again(session: Session, job: Job) -> None:
+    """Make the next attempt at a job wait for its turn."""
     job.attempt += 1
     job.state, job.error, job.result = "queued", None, None
     job.cancel_requested, job.enqueued_at, job.worker_id = False, None, None

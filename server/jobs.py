@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy.exc import DBAPIError
 
 from onnx2snn.server import job_states
 from onnx2snn.server.context import Context
@@ -25,6 +26,7 @@ APPLICATION_VERSION = "1"  # of the workflow below: jobs of another version are 
 QUEUE = "jobs"
 WORKFLOW = "job"
 TRIES_IF_KILLED = 3
+DATABASE_PAUSE_SECONDS = 2.0
 _POLL_SECONDS = 0.1
 
 
@@ -70,11 +72,17 @@ class JobQueue:
             self._client.resume_workflow(workflow.workflow_id, queue_name=QUEUE)
         return [workflow.workflow_id for workflow in pending]
 
-    def waiting(self) -> int:
-        """Return the number of jobs that the engine has not started."""
-        return len(
-            self._client.list_workflows(status="ENQUEUED", load_input=False, load_output=False)
+    def given_up(self, jobs: Sequence[tuple[str, int]]) -> list[str]:
+        """Return the ids of those jobs whose attempt the engine does not work on any more."""
+        names = {_workflow_id(job_id, attempt): job_id for job_id, attempt in jobs}
+        listed = self._client.list_workflows(
+            workflow_ids=list(names),
+            status=["PENDING", "ENQUEUED", "DELAYED"],
+            load_input=False,
+            load_output=False,
         )
+        alive = {workflow.workflow_id for workflow in listed}
+        return [job_id for name, job_id in names.items() if name not in alive]
 
     def close(self) -> None:
         """Let go of the database."""
@@ -147,7 +155,9 @@ def run_step(
     def unwanted() -> bool:
         return leaving.is_set() or job_states.cancel_requested(context, job_id, attempt)
 
-    for trial in range(1, TRIES_IF_KILLED + 1):
+    trial = 0
+    while trial < TRIES_IF_KILLED:
+        trial += 1
         try:
             Step(context, job, name, unwanted).run()
             return "done"
@@ -163,6 +173,11 @@ def run_step(
         except Problem as problem:
             job_states.finish(context, job_id, attempt, "failed", problem)
             return "failed"
+        except DBAPIError:  # the database is away: what has been done so far is only repeated
+            logging.getLogger(__name__).warning("no database for job %s: trying again", job_id)
+            if leaving.wait(DATABASE_PAUSE_SECONDS):
+                raise _Leaving from None
+            trial -= 1
         except Exception as error:
             logging.getLogger(__name__).exception("step %s of job %s", name, job_id)
             told = Problem("internal-error", f"{type(error).__name__} in step '{name}'")

@@ -38,7 +38,9 @@ def main() -> None:
     # Read by ONNX Runtime when it is first imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.nice(10)
-    applied = confine(Limits(**request["limits"]), folder, library_folders(), request["parent"])
+    applied = confine(
+        Limits(**request["limits"]), folder, library_folders(folder), request["parent"]
+    )
     print(f"confined by {', '.join(applied)}", file=sys.stderr, flush=True)
     answer = _attempt(request, folder)
     text = json.dumps(answer, ensure_ascii=True)
@@ -50,13 +52,20 @@ def main() -> None:
     os._exit(0)
 
 
-def library_folders() -> list[Path]:
-    """Return what Python and its libraries are loaded from, links resolved."""
+def library_folders(folder: Path) -> list[Path]:
+    """Return what Python and its libraries are loaded from, links resolved.
+
+    Args:
+        folder: of the task; no entry of the module path that holds it is among them, since the
+            files of others lie there, too.
+    """
     import onnx2snn
 
     rooms = [room for base in onnx2snn.__path__ for room in Path(base).glob("*")]
-    named: list[str | Path] = [sys.prefix, sys.base_prefix, *(entry for entry in sys.path if entry)]
-    found = {Path(name).resolve() for name in (*named, *rooms, *SYSTEM_FOLDERS, *DEVICES)}
+    entries = [Path(entry).resolve() for entry in sys.path if entry]
+    named: list[str | Path] = [sys.prefix, sys.base_prefix, *SYSTEM_FOLDERS, *DEVICES, *rooms]
+    found = {Path(name).resolve() for name in named}
+    found |= {entry for entry in entries if entry not in folder.resolve().parents}
     return [path for path in sorted(found) if path.exists() and path != Path("/")]
 
 

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
             without use; 0 keeps them.
         heartbeat_seconds: how often a worker says that it lives.
         takeover_seconds: silence after which its jobs go to others.
+        tidy_seconds: how often old things are deleted and lost jobs looked for.
         blob_grace_seconds: how long a file that nothing refers to is kept.
         log_format: ``json`` for machines, ``text`` for people.
         otlp_endpoint: OpenTelemetry collector; none if empty.
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=30, ge=0)
     heartbeat_seconds: float = Field(default=5, gt=0)
     takeover_seconds: float = Field(default=30, gt=0)
+    tidy_seconds: float = Field(default=60, gt=0)
     blob_grace_seconds: float = Field(default=900, ge=0)
     log_format: Literal["json", "text"] = "json"
     otlp_endpoint: str = ""

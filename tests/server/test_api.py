@@ -233,7 +233,7 @@ def test_problems_have_one_shape(client: httpx.Client) -> None:
     for answer, status in (
         (client.get("/v1/nothing"), 404),
         (client.delete("/v1/models"), 405),
-        (client.get("/v1/models/xyz"), 422),
+        (client.get("/v1/models/xyz"), 404),
         (client.get(f"/v1/jobs/{'0' * 32}"), 404),
         (client.get("/", headers={"Host": "evil.example"}), 400),
         (client.post("/v1/models", content=b"x", headers={"Origin": "http://evil.example"}), 403),

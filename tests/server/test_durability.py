@@ -107,6 +107,23 @@ def test_server_killed_at_any_moment(launch: Launch) -> None:
     assert not list((service.folder / "work").iterdir())
 
 
+def test_jobs_survive_the_loss_of_the_engine_s_database(launch: Launch) -> None:
+    service = launch(workers="0")
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        job_id = submit(
+            client, upload_model(client, MODEL.read_bytes()), upload_data(client, CALIBRATION), "k"
+        )
+        time.sleep(3)  # it has been handed to the engine
+    service.stop()
+    for path in service.folder.glob("jobs.db*"):
+        path.unlink()
+    service.settings |= {"ONNX2SNN_WORKERS": "1", "ONNX2SNN_TIDY_SECONDS": "2"}
+    service.start()
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        job = wait_for(client, job_id, seconds=60)
+        assert (job["state"], job["attempt"]) == ("succeeded", 2)
+
+
 def half_an_upload(service: Running) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as line:
         line.sendall(

@@ -47,6 +47,8 @@ def test_one_key_cannot_see_what_another_owns(launch: Launch) -> None:
     assert revoke_key(context, "ann") == 1
     assert ann.get("/v1/models").status_code == 401
     context.engine.dispose()
+    ann.close()
+    bob.close()
 
 
 def test_only_digests_of_keys_are_stored(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from onnx2snn.server.confinement import Limits, confine
 from onnx2snn.server.sandbox_child import library_folders
 folder, parent = Path(sys.argv[1]), int(sys.argv[2])
-applied = confine(Limits(2**30, 30, 2**20), folder, library_folders(), parent)
+applied = confine(Limits(2**30, 30, 2**20), folder, library_folders(folder), parent)
 def attempt(action):
     try:
         action()
