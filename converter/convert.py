@@ -26,9 +26,10 @@ from onnx2snn.converter.presets import Preset, find_preset
 from onnx2snn.converter.read import ModelLike, read_model
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.samples import (
+    SampleData,
     Samples,
     given_samples,
-    input_shapes,
+    sample_shapes,
     synthetic_samples,
 )
 from onnx2snn.converter.search_timesteps import search_timesteps
@@ -46,7 +47,6 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.seal import seal
 from onnx2snn.ir.session import Session, Tensors
 
-SampleData = Mapping[str, NDArray[Any]] | NDArray[Any]
 Progress = Callable[[str, float], None]
 
 MEASURE_BYTES = 256 * 2**20
@@ -97,7 +97,7 @@ def convert(
     with clock.stage("read"):
         source = read_model(model)
     with clock.stage("canonicalise"):
-        canonical = canonicalise(source, input_shapes=_shapes(source.model, calibration))
+        canonical = canonicalise(source, input_shapes=sample_shapes(source.model, calibration))
     with clock.stage("plan"):
         samples = _samples(canonical.model, calibration, seed)
         settings = _more_headroom(settings, samples)
@@ -170,18 +170,6 @@ def _resolve(preset: str | Preset, **overrides: Any) -> Preset:
             remedy=f"the knobs of a conversion are: {', '.join(Preset.model_fields)}",
         )
     return Preset.model_validate({**chosen.model_dump(), **given})
-
-
-def _shapes(
-    model: onnx.ModelProto, calibration: SampleData | None
-) -> dict[str, tuple[int, ...]] | None:
-    """Return the shapes of the samples by input name: they close open dimensions."""
-    if calibration is None:
-        return None
-    if isinstance(calibration, Mapping):
-        return {name: np.shape(values) for name, values in calibration.items()}
-    names = list(input_shapes(model))
-    return {names[0]: np.shape(calibration)} if len(names) == 1 else None
 
 
 def _samples(model: onnx.ModelProto, calibration: SampleData | None, seed: int) -> Samples:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,6 +20,8 @@ from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import CalibrationSource
 from onnx2snn.ir.session import Tensors
+
+SampleData = Mapping[str, NDArray[Any]] | NDArray[Any]
 
 SYNTHETIC_SAMPLES = 64
 
@@ -81,6 +84,30 @@ def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
     }
 
 
+def sample_shapes(
+    model: onnx.ModelProto, calibration: SampleData | None
+) -> dict[str, tuple[int, ...]] | None:
+    """Return the shapes of the samples by input name: they close open dimensions.
+
+    Samples that do not fit are left out here; they are told as bad data, all at once.
+    """
+    if calibration is None:
+        return None
+    own = input_shapes(model)
+    if not isinstance(calibration, Mapping):
+        calibration = dict.fromkeys(own, calibration) if len(own) == 1 else {}
+    given = {name: np.shape(calibration[name]) for name in own if name in calibration}
+    return {name: shape for name, shape in given.items() if _may_have(own[name], shape)}
+
+
+def _may_have(declared: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a shape fits what an input declares; one that declares nothing may have any."""
+    if not declared:
+        return True
+    pairs = list(zip(declared, shape, strict=False))[1:]
+    return len(declared) == len(shape) and all(d in (None, n) for d, n in pairs)
+
+
 def _as_samples(model: onnx.ModelProto, feeds: Tensors, source: CalibrationSource) -> Samples:
     """Count samples: where some inputs have an open batch axis, only those are batched."""
     shapes = input_shapes(model)
@@ -92,9 +119,7 @@ def _as_samples(model: onnx.ModelProto, feeds: Tensors, source: CalibrationSourc
     return replace(samples, source=source.model_copy(update={"samples": len(samples)}))
 
 
-def given_samples(
-    model: onnx.ModelProto, data: Mapping[str, NDArray[np.generic]] | NDArray[np.generic]
-) -> Samples:
+def given_samples(model: onnx.ModelProto, data: SampleData) -> Samples:
     """Check the caller's samples against the model's inputs.
 
     Args:
