@@ -20,13 +20,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnx2snn.converter.convert import convert
+from onnx2snn.converter import convert, find_preset
 from onnx2snn.converter.read import read_model
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.data import Dataset, load_data
-from onnx2snn.runtime.evaluate import evaluate
-from onnx2snn.runtime.input_spec import input_specs
-from onnx2snn.runtime.results import Evaluation
+from onnx2snn.runtime import Dataset, Evaluation, evaluate, input_specs, load_data
 
 GRADED = (1, 2, 4, 8, 16)
 HEADS = (
@@ -126,8 +123,7 @@ def measure(
     model, _ = convert(
         path,
         calibration=calibration.arrays if row.calibrated else None,
-        preset=row.preset,
-        **row.knobs,
+        preset=find_preset(row.preset).model_copy(update=dict(row.knobs)),
     )
     seconds = time.perf_counter() - start
     evaluation = run(model, ann, read(folder / f"{row.net}.test.npz", ann), row, samples, memory)
