@@ -139,31 +139,48 @@ def _net(case: Any, name: str, op: str, values: Mapping[str, Any], active: list[
         node.name = f"case_{index}" if len(graph.node) > 1 else "case"
     floats = [o for o in graph.output if o.type.tensor_type.elem_type in FLOATS]
     for info in floats:
-        inner = info.name
+        inner, kind = info.name, info.type.tensor_type.elem_type
         info.name = f"{inner}/out"
-        graph.node.append(_leaky(inner, info.name))
+        info.type.tensor_type.elem_type = TensorProto.FLOAT
+        graph.node.extend(_leaky(inner, info.name, kind))
     if not floats:
-        _put_in_front(graph, active)
+        _put_in_front(graph)
     if "" not in {entry.domain for entry in model.opset_import}:
         model.opset_import.append(helper.make_opsetid("", 21))
     model.ir_version = max(model.ir_version, 4)  # initializers need no input of their name
     feeds = {i: on_grid(np.asarray(values[i])) for i in active}
-    return Net(name, op, model, _defined(model, feeds, values), graph.node[0].name)
+    wrapped = next(node.name for node in graph.node if node.name.startswith("case"))
+    return Net(name, op, model, _defined(model, feeds, values), wrapped)
 
 
-def _put_in_front(graph: onnx.GraphProto, active: list[str]) -> None:
+def _put_in_front(graph: onnx.GraphProto) -> None:
+    kinds = {info.name: info.type.tensor_type.elem_type for info in graph.input}
     for node in graph.node:
         for index, read in enumerate(node.input):
-            if read in active:
+            if read in kinds:
                 node.input[index] = f"{read}/in"
-    nodes = [_leaky(name, f"{name}/in") for name in active]
+    front = [node for name in kinds for node in _in_front(name, kinds[name])]
     rest = list(graph.node)
     del graph.node[:]
-    graph.node.extend([*nodes, *rest])
+    graph.node.extend([*front, *rest])
 
 
-def _leaky(source: str, target: str) -> onnx.NodeProto:
-    return helper.make_node("LeakyRelu", [source], [target], name=f"{target}/leaky", alpha=ALPHA)
+def _in_front(name: str, kind: int) -> list[onnx.NodeProto]:
+    if kind == TensorProto.FLOAT:
+        return _leaky(name, f"{name}/in", kind)
+    back = helper.make_node("Cast", [f"{name}/fired"], [f"{name}/in"], f"{name}/back", to=kind)
+    return [*_leaky(name, f"{name}/fired", kind), back]
+
+
+def _leaky(source: str, target: str, kind: int) -> list[onnx.NodeProto]:
+    """Return a LeakyRelu; onnxruntime has it for float32, so other types are cast."""
+    nodes = []
+    if kind != TensorProto.FLOAT:
+        single = f"{target}/single"
+        nodes = [helper.make_node("Cast", [source], [single], name=single, to=TensorProto.FLOAT)]
+        source = single
+    leaky = helper.make_node("LeakyRelu", [source], [target], name=f"{target}/leaky", alpha=ALPHA)
+    return [*nodes, leaky]
 
 
 def _tensor(value: Any, name: str) -> onnx.TensorProto:
