@@ -7,16 +7,20 @@ The submodules are the parts of the line; these names are what other code is mea
 
 from onnx2snn.converter.check import CheckReport, check
 from onnx2snn.converter.convert import convert
+from onnx2snn.converter.exporters import EXPORTERS, ExportReport, export
 from onnx2snn.converter.presets import PRESETS, Preset, find_preset
 from onnx2snn.converter.report import ConversionReport, SearchPoint
 
 __all__ = [
+    "EXPORTERS",
     "PRESETS",
     "CheckReport",
     "ConversionReport",
+    "ExportReport",
     "Preset",
     "SearchPoint",
     "check",
     "convert",
+    "export",
     "find_preset",
 ]

@@ -83,7 +83,7 @@ def test_every_code_of_the_command_line() -> None:
 
 def test_every_code_of_a_finding() -> None:
     files = [file for room in CODE for file in (ROOT / room).rglob("*.py")]
-    pattern = r'code="([a-z0-9-]+)"|_invalid\(\s*"([a-z0-9-]+)"'
+    pattern = r'code="([a-z0-9-]+)"|_(?:invalid|finding)\(\s*"([a-z0-9-]+)"'
     found = {
         code
         for file in files
