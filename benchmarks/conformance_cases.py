@@ -28,6 +28,8 @@ from onnx import TensorProto, helper, numpy_helper
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 GRID = 32.0
 ALPHA = 0.5
+TARGET_OPSET = 21
+RELEASED_OPSET = 26
 TENSORS = (np.ndarray, np.generic, onnx.TensorProto)
 
 
@@ -145,12 +147,35 @@ def _net(case: Any, name: str, op: str, values: Mapping[str, Any], active: list[
         graph.node.extend(_leaky(inner, info.name, kind))
     if not floats:
         _put_in_front(graph)
-    if "" not in {entry.domain for entry in model.opset_import}:
-        model.opset_import.append(helper.make_opsetid("", 21))
-    model.ir_version = max(model.ir_version, 4)  # initializers need no input of their name
+    _settle_versions(model)
     feeds = {i: on_grid(np.asarray(values[i])) for i in active}
     wrapped = next(node.name for node in graph.node if node.name.startswith("case"))
     return Net(name, op, model, _defined(model, feeds, values), wrapped)
+
+
+def _settle_versions(model: onnx.ModelProto) -> None:
+    """Write a case that no released onnxruntime can read as one that it can.
+
+    The file format is taken back to IR 10, which holds all that cases need. A case of an opset
+    that is not released is read as of opset 21, if all its operators are known there.
+    """
+    imports = {entry.domain: entry for entry in model.opset_import}
+    if "" not in imports:
+        model.opset_import.append(helper.make_opsetid("", TARGET_OPSET))
+    elif imports[""].version > RELEASED_OPSET and all(
+        onnx.defs.has(node.op_type) and _since(node) <= TARGET_OPSET
+        for node in model.graph.node
+        if node.domain in ("", "ai.onnx")
+    ):
+        imports[""].version = TARGET_OPSET
+    model.ir_version = 10
+
+
+def _since(node: onnx.NodeProto) -> int:
+    """Return the opset that first had the operator."""
+    schemas = onnx.defs.get_all_schemas_with_history()
+    versions = [s.since_version for s in schemas if s.domain == "" and s.name == node.op_type]
+    return int(min(versions))
 
 
 def _put_in_front(graph: onnx.GraphProto) -> None:

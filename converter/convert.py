@@ -169,7 +169,19 @@ def _resolve(preset: str | Preset, **overrides: Any) -> Preset:
             f"unknown option(s): {', '.join(unknown)}",
             remedy=f"the knobs of a conversion are: {', '.join(Preset.model_fields)}",
         )
-    return Preset.model_validate({**chosen.model_dump(), **given})
+    return Preset.model_validate({**chosen.model_dump(), **_scaled(chosen, given), **given})
+
+
+def _scaled(preset: Preset, given: Mapping[str, Any]) -> dict[str, int]:
+    """Let levels and stimulus of a unit-spike preset follow T.
+
+    A neuron that emits at most one quantum a timestep can use T levels, and no more.
+    """
+    stimulus, levels = preset.stimulus, preset.levels
+    if "timesteps" not in given or stimulus is None or stimulus == 1 or levels is None:
+        return {}
+    share = int(given["timesteps"]) / preset.timesteps
+    return {"levels": max(1, round(levels * share)), "stimulus": max(1, round(stimulus * share))}
 
 
 def _samples(model: onnx.ModelProto, calibration: SampleData | None, seed: int) -> Samples:
