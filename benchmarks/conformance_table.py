@@ -37,6 +37,11 @@ its input moves by a quantum. The columns tell what the operator became: linear,
 spiking pool, a lift (works on estimates), read-out (works on decoded values), other (folded into
 its neighbours, or runs once before the encoder).
 """
+LIGHT = """## Light models
+
+The architectures that the onnx package carries, with seeded random weights in place of the
+constants they come with, on one random image, calibrated on it.
+"""
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -63,7 +68,7 @@ def render(results: Sequence[Result]) -> str:
         _reasons(result for result in nodes if result.verdict == "not applicable"),
     ]
     if light:
-        parts += ["## Light models\n", _light(light)]
+        parts += [LIGHT, _light(light)]
     return "\n".join(parts)
 
 
