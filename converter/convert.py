@@ -19,7 +19,7 @@ from onnx2snn.converter.describe import describe
 from onnx2snn.converter.emit import Ingredients, emit_spiking_graph
 from onnx2snn.converter.graphs import to_model
 from onnx2snn.converter.input_grid import InputGrid, find_grid
-from onnx2snn.converter.layout import lay_out
+from onnx2snn.converter.layout import can_fold, lay_out
 from onnx2snn.converter.network import PlannedNetwork, plan_spiking_network
 from onnx2snn.converter.plan import frontier, plan_network
 from onnx2snn.converter.presets import Preset, find_preset
@@ -122,7 +122,11 @@ def convert(
         spiking = _emit(network, neurons, currents, manifest, settings)
     with clock.stage("correct bias"):
         if settings.bias_correction:
-            spiking = _correct(spiking, network, statistics, samples, settings)
+            # Rate coding is corrected at its own T, which needs a run of the folded model.
+            settled = settings.stimulus is not None or not can_fold(
+                spiking, canonical.model, samples.first(8)
+            )
+            spiking = _correct(spiking, network, statistics, samples, settled=settled)
     with clock.stage("lay out"):
         spiking = lay_out(spiking, canonical.model, samples.first(8))
     if max_loss is not None:
@@ -265,7 +269,8 @@ def _correct(
     network: PlannedNetwork,
     statistics: Mapping[str, ChannelStatistics],
     samples: Samples,
-    preset: Preset,
+    *,
+    settled: bool,
 ) -> SpikingModel:
     neurons = [site for site in network.sites if site.role == "neuron"]
     layers = [site for site in neurons if site.activation.levels is None]  # steps are exact
@@ -273,9 +278,8 @@ def _correct(
         return model
     means = {site.name: statistics[site.name].mean for site in layers}
     axes = {site.name: site.axis for site in layers}
-    settled = preset.stimulus is not None
     widest = max(int(np.prod(site.shape)) * 4 for site in network.sites)
-    held = CORRECTION_BYTES // (widest * (1 if settled else preset.timesteps))
+    held = CORRECTION_BYTES // (widest * (1 if settled else model.manifest.timesteps))
     few: Tensors = samples.first(max(1, min(CORRECTION_SAMPLES, held)))
     return correct_bias(model, means, axes, few, settled=settled)
 

@@ -41,13 +41,15 @@ def lay_out(model: SpikingModel, ann: onnx.ModelProto, samples: Tensors) -> Spik
     A network that does not treat samples independently in that layout either runs at the batch of
     the source only; the manifest then says so.
     """
-    apart = separates(Session(ann), samples, {}, _equal)
-    if apart and folds(model, samples):
+    if can_fold(model, ann, samples):
         return model
     scanned = to_scan(model)
-    if apart and folds(scanned, samples):
-        return scanned
-    return with_finding(scanned, FIXED_BATCH)
+    return scanned if can_fold(scanned, ann, samples) else with_finding(scanned, FIXED_BATCH)
+
+
+def can_fold(model: SpikingModel, ann: onnx.ModelProto, samples: Tensors) -> bool:
+    """Whether both the ANN and the spiking model keep the samples of a batch apart."""
+    return separates(Session(ann), samples, {}, _equal) and folds(model, samples)
 
 
 def with_finding(model: SpikingModel, finding: Finding) -> SpikingModel:

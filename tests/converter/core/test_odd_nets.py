@@ -124,7 +124,7 @@ def signature(model: onnx.ModelProto) -> list[tuple[str, int, int]]:
     ]
 
 
-@pytest.mark.parametrize("preset", ["graded", "ternary"])
+@pytest.mark.parametrize("preset", ["graded", "ternary", "rate"])
 @pytest.mark.parametrize("name", list(NETS))
 def test_odd_nets(name: str, preset: str) -> None:
     ann = build(NETS[name])
@@ -132,9 +132,10 @@ def test_odd_nets(name: str, preset: str) -> None:
     model, _ = convert(ann, calibration=x, preset=preset)
     assert signature(model.proto) == signature(ann)
     expected = Session(ann, optimised=False).run(x)
-    found = run(model, x, {"graded": 32, "ternary": 200}[preset])
-    # 2047 levels of ranges up to 10 (weights of one behind them) or 31, bias corrected.
-    grid = {"graded": 0.02, "ternary": 0.5}[preset]
+    found = run(model, x, {"graded": 32, "ternary": 200, "rate": 64}[preset])
+    # 2047 levels of ranges up to 10 (weights of one behind them) or 31, bias corrected; rate
+    # coding at its default T, ranges halved by MSE.
+    grid = {"graded": 0.02, "ternary": 0.5, "rate": 2.0}[preset]
     for output, wanted in expected.items():
         if wanted.dtype.kind == "f":
             np.testing.assert_allclose(found[output], wanted, atol=grid)
