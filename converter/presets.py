@@ -51,7 +51,7 @@ class Preset(BaseModel):
     stimulus: int | None = Field(default=1, ge=1)
     alphabet: Alphabet = "graded"
     digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
-    levels: int | None = Field(default=2047, ge=1, le=2**20)
+    levels: int | None = Field(default=4095, ge=1, le=2**20)
     margin: float = Field(default=1.0, gt=0)
     headroom: int = Field(default=4, ge=1)
     threshold_rule: ThresholdRule = "maximum"
