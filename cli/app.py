@@ -11,6 +11,7 @@ from onnx2snn.cli.check import check
 from onnx2snn.cli.convert import convert
 from onnx2snn.cli.demo import demo
 from onnx2snn.cli.evaluate import evaluate
+from onnx2snn.cli.export import export
 from onnx2snn.cli.inspect import inspect
 from onnx2snn.cli.ops import ops
 from onnx2snn.cli.presets import presets
@@ -19,7 +20,8 @@ from onnx2snn.cli.simulate import simulate
 from onnx2snn.cli.verb import Verb
 from onnx2snn.cli.worker import worker
 
-VERBS = (convert, check, evaluate, simulate, inspect, presets, ops, demo, serve, worker)
+VERBS = (convert, check, evaluate, simulate, inspect, export, presets, ops, demo, serve, worker)
+NEEDY = (convert, check, evaluate, inspect, export)
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_root)
     for verb in VERBS:
-        app.command(cls=Verb, no_args_is_help=verb in (convert, check, evaluate, inspect))(verb)
+        app.command(cls=Verb, no_args_is_help=verb in NEEDY)(verb)
     return app
 
 

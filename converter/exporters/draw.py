@@ -63,8 +63,7 @@ class _Artist:
         self._inputs: dict[str, str] = {}
         self._outputs: dict[str, str] = {}
         self._findings: list[Finding] = []
-        self._timesteps = unit.manifest.timesteps
-        self._stimulus = unit.stimulus_steps(self._timesteps)
+        self._timesteps = unit.stimulus_steps(unit.manifest.timesteps)
 
     def network(self) -> UnitNetwork:
         """Draw all nodes; those behind one that cannot be drawn are left out, too."""
@@ -81,7 +80,6 @@ class _Artist:
             inputs=self._inputs,
             outputs=self._outputs,
             timesteps=self._timesteps,
-            stimulus=self._stimulus,
             findings=(*canvas.notes, *self._findings, *model_losses(self._model, self._profile)),
         )
 
@@ -121,7 +119,7 @@ class _Artist:
         self._canvas.keep(node.output[0], (whole(name, step.outer, exclusive=False),))
 
     def _read_out(self, node: onnx.NodeProto) -> None:
-        share = 1.0 / self._stimulus
+        share = 1.0 / self._timesteps
         source = node.input[0]
         self._canvas.flows[source] = tuple(t.scaled(share) for t in self._canvas.flows[source])
         current = self._canvas.constant(node, 1) * share

@@ -184,7 +184,7 @@ class PartMaker:
         fitted = fit_kernel(weight, area)
         if fitted is None:
             raise InexpressibleError("its padding fits no symmetric window")
-        kernel, padding = fitted
+        kernel = fitted.weight
         if kernel.size > MOST_WEIGHTS:
             raise InexpressibleError("it would take a convolution of more than 128 M weights")
         layer = Part(
@@ -195,8 +195,8 @@ class PartMaker:
             weight=kernel,
             bias=np.zeros(kernel.shape[0]),
             stride=area.stride,
-            padding=padding,
-            dilation=area.dilation,
+            padding=fitted.padding,
+            dilation=fitted.dilation,
         )
         return whole(self.drawing.add(layer, [source]), layer.shape)
 

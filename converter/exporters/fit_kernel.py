@@ -7,7 +7,7 @@ reads the same data from padding p' = p + a d, as long as the number of windows 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,11 +53,35 @@ class Windows:
         )
 
 
-def fit_kernel(weight: Weights, windows: Windows) -> tuple[Weights, Sizes] | None:
-    """Return the weight with a kernel as long on all axes, and its symmetric padding.
+@dataclass(frozen=True)
+class Fitted:
+    """A kernel as long on all axes.
 
-    Returns None if no number of zeros does it.
+    Attributes:
+        weight: [out, in, *kernel].
+        padding: on both sides, per axis.
+        dilation: spacing of the taps.
     """
+
+    weight: Weights
+    padding: Sizes
+    dilation: Sizes
+
+
+def fit_kernel(weight: Weights, windows: Windows) -> Fitted | None:
+    """Return the weight as a square kernel with symmetric padding; None if there is none.
+
+    At stride 1 a kernel of even length shifts the size by an odd number, one of odd length by an
+    even number: where two axes differ in that, no square kernel fits.
+    """
+    fitted = _fit(weight, windows)
+    if fitted is None and any(step > 1 for step in windows.dilation):
+        spread, dense = _without_dilation(weight, windows)
+        fitted = _fit(spread, dense)
+    return fitted
+
+
+def _fit(weight: Weights, windows: Windows) -> Fitted | None:
     longest = max(windows.kernel)
     for length in range(longest, longest + _MOST_ZEROS):
         grown = [_grow(windows, axis, length) for axis in range(len(windows.kernel))]
@@ -79,9 +103,7 @@ def _grow(windows: Windows, axis: int, length: int) -> int | None:
     return None
 
 
-def _enlarged(
-    weight: Weights, windows: Windows, length: int, fronts: Sequence[int]
-) -> tuple[Weights, Sizes]:
+def _enlarged(weight: Weights, windows: Windows, length: int, fronts: Sequence[int]) -> Fitted:
     margins = [
         (front, length - kernel - front)
         for front, kernel in zip(fronts, windows.kernel, strict=True)
@@ -90,7 +112,18 @@ def _enlarged(
         pad + front * step
         for pad, front, step in zip(windows.pads, fronts, windows.dilation, strict=True)
     )
-    return np.pad(weight, [(0, 0), (0, 0), *margins]), pads
+    grown = np.pad(weight, [(0, 0), (0, 0), *margins])
+    return Fitted(grown, pads, windows.dilation)
+
+
+def _without_dilation(weight: Weights, windows: Windows) -> tuple[Weights, Windows]:
+    """Return the same windows with the gaps between taps filled by zeros."""
+    kernel = tuple(
+        (taps - 1) * step + 1 for taps, step in zip(windows.kernel, windows.dilation, strict=True)
+    )
+    spread = np.zeros((*weight.shape[:2], *kernel), weight.dtype)
+    spread[(slice(None), slice(None), *(slice(None, None, d) for d in windows.dilation))] = weight
+    return spread, replace(windows, kernel=kernel, dilation=(1,) * len(kernel))
 
 
 def _windows(size: int, pad: int, kernel: int, stride: int, dilation: int) -> int:

@@ -69,6 +69,7 @@ def model_losses(model: SpikingModel, profile: Profile) -> list[Finding]:
 
 def _neuron_losses(model: SpikingModel, profile: Profile) -> Iterator[Finding]:
     layers = _unit_layers(model)
+    steps = model.stimulus_steps(model.manifest.timesteps)
     if layers and profile.reset == "zero":
         yield _finding(
             "soft-reset",
@@ -82,7 +83,7 @@ def _neuron_losses(model: SpikingModel, profile: Profile) -> Iterator[Finding]:
             "initial-potential",
             "warning",
             "neurons start at a part of the threshold, which the format cannot say: each gets "
-            f"1/T of it at every timestep instead (right at T = {model.manifest.timesteps})",
+            f"1/S of it at every timestep instead (S = {steps})",
             "convert with an initial potential of 0",
         )
     for code, message in profile.differences:
@@ -96,14 +97,14 @@ def _time_losses(model: SpikingModel) -> Iterator[Finding]:
         yield _finding(
             "stimulus",
             "warning",
-            f"input and constant currents last S = {stimulus} of T = {timesteps} timesteps; the "
-            "format's constant currents never end",
+            f"the {timesteps - stimulus} timesteps after the stimulus (S = {stimulus} of "
+            f"T = {timesteps}) are lost: constant currents never end, so run S timesteps",
             "convert with a stimulus as long as the run",
         )
     yield _finding(
         "read-out",
         "info",
-        f"the outputs are currents: their sum over T = {timesteps} timesteps is the read-out",
+        f"the outputs are currents: their sum over {stimulus} timesteps is the read-out",
     )
 
 

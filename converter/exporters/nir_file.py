@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from onnx2snn.converter.exporters.absorb_offsets import absorb_offsets
 from onnx2snn.converter.exporters.base import Exported, Exporter
 from onnx2snn.converter.exporters.draw import draw
 from onnx2snn.converter.exporters.lint import GENERIC, SPECK, lint
@@ -63,14 +64,28 @@ def _units(model: SpikingModel) -> SpikingModel:
                 for layer in graded
             ],
         )
-    return normalise_to_unit_spikes(model)
+    return normalise_to_unit_spikes(absorb_offsets(model))
 
 
 def _unread(network: UnitNetwork, profile: Profile) -> list[Finding]:
-    """Return the layers of kinds that the target does not read."""
+    """Return the layers that the target does not read, or not rightly."""
+    joins = [name for name in network.parts if len(network.before(name)) > 1]
+    findings = []
+    if joins and not profile.joins:
+        findings.append(
+            Finding(
+                code="joins",
+                severity="warning",
+                message=(
+                    f"{len(joins)} layer(s) add up branches; the importer of {profile.name} runs "
+                    "such a layer before its second branch"
+                ),
+                remedy="import the file with nirtorch.nir_to_torch",
+            )
+        )
     if profile.conv1d:
-        return []
-    return [
+        return findings
+    return findings + [
         Finding(
             code="conv1d",
             severity="error",
@@ -93,7 +108,6 @@ def _metadata(model: SpikingModel, network: UnitNetwork, profile: Profile) -> di
         "preset": manifest.preset,
         "target": profile.name or "nir",
         "timesteps": network.timesteps,
-        "stimulus": network.stimulus,
         "reset": "subtract",
         "fires_at": "potential >= threshold",
         "output": "sum over the timesteps",

@@ -27,6 +27,7 @@ class Profile:
         reset: what its IF does after a spike.
         bias: whether convolutions may have a bias.
         conv1d: whether it reads one-dimensional convolutions.
+        joins: whether it runs a node with several inputs after all of them.
         differences: (code, message) of what it changes.
     """
 
@@ -37,6 +38,7 @@ class Profile:
     reset: Reset = "zero"
     bias: bool = True
     conv1d: bool = True
+    joins: bool = True
     differences: tuple[tuple[str, str], ...] = ()
 
 
@@ -49,6 +51,7 @@ PROFILES: tuple[Profile, ...] = (
         pool_padding=False,
         reset="subtract",
         conv1d=False,
+        joins=False,
         differences=(
             (
                 "several-spikes",
@@ -63,6 +66,7 @@ PROFILES: tuple[Profile, ...] = (
         source="norse 1.1.0, norse/torch/utils/import_nir.py",
         pool_padding=False,
         conv1d=False,
+        joins=False,
     ),
     Profile(
         name="snntorch",

@@ -70,8 +70,7 @@ class UnitNetwork:
         edges: from, to.
         inputs: input part by graph input of the spiking model.
         outputs: output part by graph output of the spiking model.
-        timesteps: T.
-        stimulus: S.
+        timesteps: how many to run: input and constant currents never end, so the S of the model.
         findings: what the drawing loses or refuses.
     """
 
@@ -80,7 +79,6 @@ class UnitNetwork:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     timesteps: int
-    stimulus: int
     findings: tuple[Finding, ...]
 
     def of(self, *kinds: Kind) -> tuple[Part, ...]:
