@@ -84,7 +84,7 @@ def _neuron_losses(model: SpikingModel, profile: Profile) -> Iterator[Finding]:
             "warning",
             "neurons start at a part of the threshold, which the format cannot say: each gets "
             f"1/S of it at every timestep instead (S = {steps})",
-            "convert with an initial potential of 0",
+            "convert with initial_potential=0",
         )
     for code, message in profile.differences:
         yield _finding(code, "warning", message)
