@@ -263,7 +263,8 @@ def _emit(
         stimulus=manifest.stimulus,
         dims=network.dims,
     )
-    return seal(inline(emit_spiking_graph(network.graph, parts), ANN_FUNCTIONS), manifest)
+    foreign = {entry.domain: entry.version for entry in network.model.opset_import}
+    return seal(inline(emit_spiking_graph(network.graph, parts), ANN_FUNCTIONS), manifest, foreign)
 
 
 def _correct(

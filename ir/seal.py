@@ -6,6 +6,8 @@ manifest are attached last, here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 from onnx import helper
 
@@ -21,12 +23,15 @@ def used_ops(graph: onnx.GraphProto) -> tuple[SpikingOp, ...]:
     return tuple(op for op in OPS if op.name in names)
 
 
-def seal(graph: onnx.GraphProto, manifest: Manifest) -> SpikingModel:
+def seal(
+    graph: onnx.GraphProto, manifest: Manifest, foreign: Mapping[str, int] | None = None
+) -> SpikingModel:
     """Attach function bodies, manifest and versions to a plain spiking graph.
 
     Args:
         graph: standard linear nodes and ``onnx2snn`` nodes; the last input is ``timesteps``.
         manifest: what the file says about itself.
+        foreign: versions of further domains; those that no node uses are left out.
 
     Returns:
         The sealed model, checked against the grammar.
@@ -34,9 +39,9 @@ def seal(graph: onnx.GraphProto, manifest: Manifest) -> SpikingModel:
     Raises:
         InvariantError: the graph breaks the grammar.
     """
-    domains = {"": OPSET, DOMAIN: DOMAIN_VERSION}
-    if any(node.domain == "ai.onnx.ml" for node in graph.node):
-        domains["ai.onnx.ml"] = 4
+    used = {node.domain for node in graph.node}
+    domains = {name: number for name, number in (foreign or {}).items() if name in used}
+    domains |= {"": OPSET, DOMAIN: DOMAIN_VERSION}
     proto = helper.make_model(
         graph,
         functions=[op.sequence_body() for op in used_ops(graph)],

@@ -16,6 +16,7 @@ SAMPLE = (
     *("test_conv_with_strides_padding", "test_maxpool_2d_pads", "test_gemm_all_attributes"),
     *("test_softmax_axis_1", "test_layer_normalization_2d_axis1", "test_top_k", "test_sub"),
     *("test_argmax_default_axis_example", "test_reduce_sum_keepdims_random", "test_mish"),
+    *("test_ai_onnx_ml_tree_ensemble_single_tree", "test_attention_4d_fp16", "test_cumsum_1d"),
 )
 EVERY = 12
 """One case in so many runs in the slow test; all of them run in the benchmark."""
