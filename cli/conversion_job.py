@@ -59,7 +59,7 @@ class ConversionOptions:
             given["timesteps"] = self.timesteps
         if self.stimulus is not None:
             given["stimulus"] = None if self.stimulus == "all" else self.stimulus
-        return Preset.model_validate({**preset.model_dump(), **given})
+        return preset.replaced(given)
 
 
 class Outcome(BaseModel):

@@ -40,7 +40,7 @@ from onnx2snn.converter.statistics import (
     batch_size,
     measure,
 )
-from onnx2snn.ir.errors import DataError, UnsupportedOpError
+from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest
 from onnx2snn.ir.model import SpikingModel
@@ -169,25 +169,7 @@ def _resolve(preset: str | Preset, **overrides: Any) -> Preset:
     """Return the preset with the given fields replaced, validated again."""
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     given = {name: value for name, value in overrides.items() if value is not None}
-    unknown = sorted(set(given) - set(Preset.model_fields))
-    if unknown:
-        raise DataError(
-            f"unknown option(s): {', '.join(unknown)}",
-            remedy=f"the knobs of a conversion are: {', '.join(Preset.model_fields)}",
-        )
-    return Preset.model_validate({**chosen.model_dump(), **_scaled(chosen, given), **given})
-
-
-def _scaled(preset: Preset, given: Mapping[str, Any]) -> dict[str, int]:
-    """Let levels and stimulus of a unit-spike preset follow T.
-
-    A neuron that emits at most one quantum a timestep can use T levels, and no more.
-    """
-    stimulus, levels = preset.stimulus, preset.levels
-    if "timesteps" not in given or stimulus is None or stimulus == 1 or levels is None:
-        return {}
-    share = int(given["timesteps"]) / preset.timesteps
-    return {"levels": max(1, round(levels * share)), "stimulus": max(1, round(stimulus * share))}
+    return chosen.replaced(given)
 
 
 def _samples(model: onnx.ModelProto, calibration: SampleData | None, seed: int) -> Samples:

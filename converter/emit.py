@@ -81,7 +81,7 @@ class _Clock:
     """The tensors every stateful node reads: T, and S if it is not T."""
 
     def __init__(self, graph: gs.Graph, parts: Ingredients) -> None:
-        taken = {tensor.name for tensor in graph.inputs}
+        taken = {*graph.tensors(), *(tensor.name for tensor in graph.inputs)}
         name = "timesteps" if "timesteps" not in taken else "onnx2snn/timesteps"
         self.timesteps = gs.Variable(name, dtype=np.int64, shape=())
         self.stimulus: gs.Tensor = self.timesteps

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.manifest import Alphabet
@@ -67,6 +68,39 @@ class Preset(BaseModel):
     def grid_levels(self) -> int:
         """Return the quanta per calibrated range."""
         return self.levels if self.levels is not None else max(1, self.timesteps // 2)
+
+    def replaced(self, given: Mapping[str, Any]) -> Preset:
+        """Return the preset with some knobs replaced, validated again.
+
+        Levels and stimulus of a unit-spike preset follow T unless they are given, too: a neuron
+        that emits at most one quantum a timestep can use T levels, and no more.
+
+        Raises:
+            DataError: a knob is unknown, or its value is not allowed.
+        """
+        unknown = sorted(set(given) - set(Preset.model_fields))
+        if unknown:
+            raise DataError(
+                f"unknown option(s): {', '.join(unknown)}",
+                remedy=f"the knobs of a conversion are: {', '.join(Preset.model_fields)}",
+            )
+        try:
+            return Preset.model_validate({**self.model_dump(), **self._scaled(given), **given})
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise DataError(
+                f"{'.'.join(map(str, wrong['loc']))} = {wrong['input']!r}: {wrong['msg']}",
+                remedy="'onnx2snn presets' shows the values the presets use",
+            ) from error
+
+    def _scaled(self, given: Mapping[str, Any]) -> dict[str, int]:
+        timesteps = given.get("timesteps")
+        fixed = self.stimulus is None or self.stimulus == 1 or self.levels is None
+        if not isinstance(timesteps, int) or fixed:
+            return {}
+        share = timesteps / self.timesteps
+        known = {"levels": self.levels or 1, "stimulus": self.stimulus or 1}
+        return {name: max(1, round(value * share)) for name, value in known.items()}
 
 
 PRESETS: tuple[Preset, ...] = (

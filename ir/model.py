@@ -14,6 +14,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from pydantic import ValidationError
 
 from onnx2snn.ir.errors import InvalidModelError
 from onnx2snn.ir.manifest import MANIFEST_KEY, Manifest
@@ -76,7 +77,13 @@ class SpikingModel:
         """Return the manifest stored in the file's metadata."""
         for entry in self.proto.metadata_props:
             if entry.key == MANIFEST_KEY:
-                return Manifest.model_validate_json(entry.value)
+                try:
+                    return Manifest.model_validate_json(entry.value)
+                except ValidationError as error:
+                    raise InvalidModelError(
+                        f"the manifest of the spiking model cannot be read: {error}",
+                        remedy="the file was changed, or written by another version; convert again",
+                    ) from error
         raise InvalidModelError(
             f"the model has no '{MANIFEST_KEY}' metadata: it is not a spiking model",
             remedy="convert the ANN first: onnx2snn convert MODEL.onnx",
