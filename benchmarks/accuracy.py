@@ -21,7 +21,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnx2snn.converter import convert, find_preset
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime import Dataset, Evaluation, evaluate, input_specs, load_data
 

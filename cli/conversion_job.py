@@ -14,8 +14,8 @@ from onnx2snn.cli.failure import Failure, describe_failure
 from onnx2snn.cli.targets import Target
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.presets import Preset, find_preset
-from onnx2snn.converter.read import read_model
 from onnx2snn.converter.report import ConversionReport
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import Onnx2SnnError
 from onnx2snn.ir.manifest import CalibrationSource, Manifest
 from onnx2snn.ir.model import SpikingModel

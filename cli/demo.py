@@ -24,7 +24,7 @@ def demo(
     from onnx2snn.cli.evaluate import powers_of_two, print_evaluation
     from onnx2snn.cli.output import cell, print_json, progress, results
     from onnx2snn.converter.convert import convert
-    from onnx2snn.converter.read import read_model
+    from onnx2snn.converter.source.read import read_model
     from onnx2snn.runtime.evaluate import evaluate
     from onnx2snn.runtime.report import write_report
 

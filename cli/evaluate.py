@@ -59,7 +59,7 @@ def evaluate(
     """Measure a spiking network: accuracy and agreement against T, events, estimated energy."""
     from onnx2snn.cli.output import print_json, progress, results
     from onnx2snn.cli.samples import read_samples
-    from onnx2snn.converter.read import read_model
+    from onnx2snn.converter.source.read import read_model
     from onnx2snn.ir.model import SpikingModel
     from onnx2snn.runtime.evaluate import evaluate as measure
 

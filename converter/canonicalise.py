@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import onnx
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.batching import is_batch_free
 from onnx2snn.converter.formats.settle_format import settle_format
-from onnx2snn.converter.input_shapes import fix_input_shapes
-from onnx2snn.converter.observed_shapes import settle_symbols
+from onnx2snn.converter.graph.input_shapes import fix_input_shapes
+from onnx2snn.converter.graph.observed_shapes import settle_symbols
+from onnx2snn.converter.graph.shapes import annotate_shapes, to_model
+from onnx2snn.converter.judging.batching import is_batch_free
 from onnx2snn.converter.passes.cancel_transposes import cancel_transposes
 from onnx2snn.converter.passes.fold_channel_affine import fold_channel_affine
 from onnx2snn.converter.passes.fold_constants import fold_constants
@@ -39,8 +40,7 @@ from onnx2snn.converter.passes.remove_no_ops import remove_no_ops
 from onnx2snn.converter.passes.resolve_auto_pad import resolve_auto_pad
 from onnx2snn.converter.passes.split_batch_norm import split_batch_norm
 from onnx2snn.converter.passes.unroll_recurrent import unroll_recurrent
-from onnx2snn.converter.read import Source
-from onnx2snn.converter.shapes import annotate_shapes, to_model
+from onnx2snn.converter.source.read import Source
 from onnx2snn.ir.findings import Change, Finding
 
 Pass = Callable[[gs.Graph], list[Change]]

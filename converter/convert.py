@@ -13,33 +13,33 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from onnx2snn.converter.ann_functions import ANN_FUNCTIONS, inline
-from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.correct_bias import correct_bias
-from onnx2snn.converter.describe import describe
-from onnx2snn.converter.emit import Ingredients, emit_spiking_graph
-from onnx2snn.converter.graphs import to_model
-from onnx2snn.converter.input_grid import InputGrid, find_grid
-from onnx2snn.converter.layout import can_fold, lay_out
-from onnx2snn.converter.network import PlannedNetwork, plan_spiking_network
-from onnx2snn.converter.plan import frontier, plan_network
-from onnx2snn.converter.presets import Preset, find_preset
-from onnx2snn.converter.read import ModelLike, read_model
-from onnx2snn.converter.report import ConversionReport
-from onnx2snn.converter.samples import (
+from onnx2snn.converter.calibration.input_grid import InputGrid, find_grid
+from onnx2snn.converter.calibration.samples import (
     SampleData,
     Samples,
     given_samples,
     sample_shapes,
     synthetic_samples,
 )
-from onnx2snn.converter.search_timesteps import search_timesteps
-from onnx2snn.converter.segments import affine_constants
-from onnx2snn.converter.sites import NeuronParameters, activation_neuron, input_neuron
-from onnx2snn.converter.statistics import (
+from onnx2snn.converter.calibration.search_timesteps import search_timesteps
+from onnx2snn.converter.calibration.statistics import (
     ChannelStatistics,
     batch_size,
     measure,
 )
+from onnx2snn.converter.canonicalise import canonicalise
+from onnx2snn.converter.corrections.bias import correct_bias
+from onnx2snn.converter.describe import describe
+from onnx2snn.converter.graph.segments import affine_constants
+from onnx2snn.converter.graph.to_model import to_model
+from onnx2snn.converter.judging.layout import can_fold, lay_out
+from onnx2snn.converter.planning.emit import Ingredients, emit_spiking_graph
+from onnx2snn.converter.planning.network import PlannedNetwork, plan_spiking_network
+from onnx2snn.converter.planning.plan import frontier, plan_network
+from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron, input_neuron
+from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.report import ConversionReport
+from onnx2snn.converter.source.read import ModelLike, read_model
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest

@@ -7,14 +7,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from onnx2snn.converter.calibration.input_grid import InputGrid
+from onnx2snn.converter.calibration.samples import Samples
 from onnx2snn.converter.canonicalise import Canonical
 from onnx2snn.converter.check import analog_nodes, node_fates
-from onnx2snn.converter.input_grid import InputGrid
-from onnx2snn.converter.network import PlannedNetwork
-from onnx2snn.converter.plan import Plan, frontier
+from onnx2snn.converter.planning.network import PlannedNetwork
+from onnx2snn.converter.planning.plan import Plan, frontier
 from onnx2snn.converter.presets import Preset
-from onnx2snn.converter.read import Source
-from onnx2snn.converter.samples import Samples
+from onnx2snn.converter.source.read import Source
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest, SourceModel
 

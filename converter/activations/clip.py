@@ -10,7 +10,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation
-from onnx2snn.converter.rewiring import constant_operand, is_op, operand
+from onnx2snn.converter.graph.rewiring import constant_operand, is_op, operand
 from onnx2snn.ir.somas import CLIP
 
 _LARGEST = float(np.finfo(np.float32).max)

@@ -11,7 +11,7 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation
 from onnx2snn.converter.ann_functions import is_ann
-from onnx2snn.converter.rewiring import scalar_value
+from onnx2snn.converter.graph.rewiring import scalar_value
 from onnx2snn.ir.somas import PRELU
 
 

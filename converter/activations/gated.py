@@ -10,7 +10,7 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation
 from onnx2snn.converter.ann_functions import is_ann
-from onnx2snn.converter.rewiring import is_op
+from onnx2snn.converter.graph.rewiring import is_op
 from onnx2snn.ir.somas import GELU, GELU_TANH, HARD_SWISH, MISH, SILU
 
 LEAST_SILU = -0.2784645428

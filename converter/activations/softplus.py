@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation
-from onnx2snn.converter.rewiring import is_op
+from onnx2snn.converter.graph.rewiring import is_op
 from onnx2snn.ir.somas import SOFTPLUS
 
 

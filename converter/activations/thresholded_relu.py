@@ -6,7 +6,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation
-from onnx2snn.converter.rewiring import is_op
+from onnx2snn.converter.graph.rewiring import is_op
 from onnx2snn.ir.somas import THRESHOLDED_RELU
 
 

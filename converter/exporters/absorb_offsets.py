@@ -16,8 +16,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from onnx2snn.converter.segments import cut
-from onnx2snn.converter.stream_sizes import one_sample, stream_sizes
+from onnx2snn.converter.graph.segments import cut
+from onnx2snn.converter.judging.stream_sizes import one_sample, stream_sizes
 from onnx2snn.ir.derive.parts import assemble
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.model import SpikingModel

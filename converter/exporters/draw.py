@@ -15,7 +15,7 @@ from onnx2snn.converter.exporters.flows import whole
 from onnx2snn.converter.exporters.losses import layer_losses, max_pool_loss, model_losses
 from onnx2snn.converter.exporters.profiles import Profile
 from onnx2snn.converter.exporters.unit_network import Drawing, Kind, Part, UnitNetwork
-from onnx2snn.converter.stream_sizes import stream_sizes
+from onnx2snn.converter.judging.stream_sizes import stream_sizes
 from onnx2snn.ir.derive.parts import split_parts
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.grammar import tensor_kinds

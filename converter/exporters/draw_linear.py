@@ -21,7 +21,7 @@ from onnx2snn.converter.exporters.draw_parts import (
 )
 from onnx2snn.converter.exporters.flows import Flow, Term, whole
 from onnx2snn.converter.exporters.unit_network import Weights
-from onnx2snn.converter.moves import MOVES, move
+from onnx2snn.converter.graph.moves import MOVES, move
 from onnx2snn.ir.findings import Finding
 
 

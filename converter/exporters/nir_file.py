@@ -11,7 +11,7 @@ from onnx2snn.converter.exporters.lint import GENERIC, SPECK, lint
 from onnx2snn.converter.exporters.nir_graph import nir_bytes, nir_graph
 from onnx2snn.converter.exporters.profiles import Profile, find_profile
 from onnx2snn.converter.exporters.unit_network import UnitNetwork
-from onnx2snn.converter.normalise_to_unit_spikes import normalise_to_unit_spikes
+from onnx2snn.converter.unit_spikes.normalise import normalise_to_unit_spikes
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.model import SpikingModel

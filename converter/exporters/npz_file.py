@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from onnx2snn.converter.exporters.base import Exported, Exporter
-from onnx2snn.converter.normalise_to_unit_spikes import normalise_to_unit_spikes
+from onnx2snn.converter.unit_spikes.normalise import normalise_to_unit_spikes
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.model import SpikingModel

@@ -7,7 +7,7 @@ from typing import ClassVar
 from onnx import helper
 
 from onnx2snn.converter.exporters.base import Exported, Exporter
-from onnx2snn.converter.stream_sizes import stream_sizes
+from onnx2snn.converter.judging.stream_sizes import stream_sizes
 from onnx2snn.ir.derive.step import StepModel, to_step
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.manifest import MANIFEST_KEY

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from onnx2snn.converter.rewiring import Names, detach, insert_before, redirect
+from onnx2snn.converter.graph.rewiring import Names, detach, insert_before, redirect
 
 Operand: TypeAlias = gs.Tensor | NDArray[np.generic] | float | list[int] | None
 

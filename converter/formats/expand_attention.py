@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from onnx2snn.converter.formats.builder import Builder
 from onnx2snn.converter.formats.expand_qlinear import MICROSOFT
-from onnx2snn.converter.rewiring import Names, constant_operand, operand, static_dims
+from onnx2snn.converter.graph.rewiring import Names, constant_operand, operand, static_dims
 from onnx2snn.ir.findings import Change
 
 _EXTRAS = ("unidirectional", "do_rotary", "past_present_share_buffer", "rotary_embedding_dim")

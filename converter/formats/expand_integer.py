@@ -18,7 +18,14 @@ import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.builder import Builder
 from onnx2snn.converter.formats.expand_qlinear import MICROSOFT
-from onnx2snn.converter.rewiring import Names, constant_operand, is_op, is_output, operand, rank
+from onnx2snn.converter.graph.rewiring import (
+    Names,
+    constant_operand,
+    is_op,
+    is_output,
+    operand,
+    rank,
+)
 from onnx2snn.ir.findings import Change
 
 

@@ -21,7 +21,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.builder import Builder
-from onnx2snn.converter.rewiring import Names
+from onnx2snn.converter.graph.rewiring import Names
 from onnx2snn.ir.findings import Change
 
 ML = "ai.onnx.ml"

@@ -20,7 +20,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.builder import Builder
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     STANDARD_DOMAINS,
     Names,
     constant_operand,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.expand_qlinear import MICROSOFT
-from onnx2snn.converter.rewiring import is_op
+from onnx2snn.converter.graph.rewiring import is_op
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Change, Finding
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import onnx
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.execution import ExecutionError
 from onnx2snn.converter.formats.drop_dynamic_rounding import drop_dynamic_rounding
 from onnx2snn.converter.formats.expand_attention import expand_attention
 from onnx2snn.converter.formats.expand_fused import expand_fused
@@ -31,10 +30,11 @@ from onnx2snn.converter.formats.refuse_foreign import refuse_foreign
 from onnx2snn.converter.formats.sink_quantisers import sink_quantisers
 from onnx2snn.converter.formats.use_float32 import use_float32
 from onnx2snn.converter.formats.write_quantisers import write_quantisers
-from onnx2snn.converter.judge import Judge
+from onnx2snn.converter.graph.shapes import annotate_shapes, to_model
+from onnx2snn.converter.judging.execution import ExecutionError
+from onnx2snn.converter.judging.judge import Judge
 from onnx2snn.converter.passes.fold_constants import fold_constants
 from onnx2snn.converter.passes.merge_duplicates import merge_duplicates
-from onnx2snn.converter.shapes import annotate_shapes, to_model
 from onnx2snn.ir.errors import InvalidModelError, InvariantError
 from onnx2snn.ir.findings import Change, Finding
 

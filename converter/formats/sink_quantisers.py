@@ -14,7 +14,7 @@ from __future__ import annotations
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.expand_qlinear import grid_of, is_quantiser
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     drop_dead,
     insert_after,

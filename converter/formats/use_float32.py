@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from onnx2snn.converter.read_limits import all_graphs, constant_tensors
+from onnx2snn.converter.source.limits import all_graphs, constant_tensors
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Change, Finding
 

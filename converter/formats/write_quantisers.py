@@ -24,7 +24,7 @@ import onnx_graphsurgeon as gs
 from onnx2snn.converter.formats.builder import Builder
 from onnx2snn.converter.formats.expand_qlinear import grid_of, is_quantiser
 from onnx2snn.converter.formats.sink_quantisers import MOVING
-from onnx2snn.converter.rewiring import Names, drop_dead, is_op, producer, redirect
+from onnx2snn.converter.graph.rewiring import Names, drop_dead, is_op, producer, redirect
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Change, Finding
 

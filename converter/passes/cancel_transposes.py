@@ -19,7 +19,7 @@ import math
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     constant_operand,
     detach,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     bypass,
     constant_values,
@@ -26,7 +26,7 @@ from onnx2snn.converter.rewiring import (
     rank,
     sole_reader,
 )
-from onnx2snn.converter.synapse import (
+from onnx2snn.converter.graph.synapse import (
     Synapse,
     Vector,
     as_synapse,

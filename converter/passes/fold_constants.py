@@ -15,14 +15,14 @@ import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.execution import Execution, ExecutionError
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     STANDARD_DOMAINS,
     drop_dead,
     has_subgraph,
     is_output,
     redirect,
 )
+from onnx2snn.converter.judging.execution import Execution, ExecutionError
 from onnx2snn.ir.findings import Change
 
 _FREE_ELEMENTS = 1 << 20  # a result this small is folded whatever it is made from

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     bypass,
     constant_operand,
     is_op,

@@ -19,8 +19,7 @@ import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.execution import Execution, ExecutionError
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     constant_operand,
     drop_dead,
@@ -32,7 +31,8 @@ from onnx2snn.converter.rewiring import (
     replace_operand,
     set_constant,
 )
-from onnx2snn.converter.shapes import to_model
+from onnx2snn.converter.graph.shapes import to_model
+from onnx2snn.converter.judging.execution import Execution, ExecutionError
 from onnx2snn.ir.findings import Change
 
 _BATCHES = (2, 3)

@@ -16,8 +16,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.batching import is_batch_free
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     constant_operand,
     drop_dead,
@@ -28,7 +27,8 @@ from onnx2snn.converter.rewiring import (
     set_constant,
     static_dims,
 )
-from onnx2snn.converter.shapes import BATCH, annotate_shapes, to_model
+from onnx2snn.converter.graph.shapes import BATCH, annotate_shapes, to_model
+from onnx2snn.converter.judging.batching import is_batch_free
 from onnx2snn.ir.findings import Change
 
 Undo = Callable[[], None]

@@ -16,7 +16,7 @@ from collections.abc import Hashable
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import drop_dead, has_subgraph, is_op, is_output, redirect
+from onnx2snn.converter.graph.rewiring import drop_dead, has_subgraph, is_op, is_output, redirect
 from onnx2snn.ir.findings import Change
 
 _STRUCTURAL = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     bypass,
     constant_operand,
@@ -21,7 +21,7 @@ from onnx2snn.converter.rewiring import (
     set_constant,
     sole_reader,
 )
-from onnx2snn.converter.synapse import per_channel
+from onnx2snn.converter.graph.synapse import per_channel
 from onnx2snn.ir.findings import Change
 
 

@@ -24,10 +24,16 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.activation_shapes import POINTS, Function, Shape, Values, shapes_for
 from onnx2snn.converter.ann_functions import ANN_DOMAIN, SILU, attach
-from onnx2snn.converter.regions import POINTWISE, Region, positions_of, regions
-from onnx2snn.converter.rewiring import drop_dead
+from onnx2snn.converter.graph.rewiring import drop_dead
+from onnx2snn.converter.recognition.activation_shapes import (
+    POINTS,
+    Function,
+    Shape,
+    Values,
+    shapes_for,
+)
+from onnx2snn.converter.recognition.regions import POINTWISE, Region, positions_of, regions
 from onnx2snn.ir.findings import Change
 
 _CURVED = (

@@ -27,7 +27,7 @@ from onnx2snn.converter.ann_functions import (
     LEAKY_CLIP_FLOOR,
     attach,
 )
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     drop_dead,
     insert_before,
@@ -36,7 +36,7 @@ from onnx2snn.converter.rewiring import (
     scalar_value,
     sole_reader,
 )
-from onnx2snn.converter.step_chain import Staircase, staircases
+from onnx2snn.converter.recognition.step_chain import Staircase, staircases
 from onnx2snn.ir.findings import Change
 
 _SAME = 1e-5

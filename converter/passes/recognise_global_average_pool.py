@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import Names, constant_operand, insert_after, is_op, rank
+from onnx2snn.converter.graph.rewiring import Names, constant_operand, insert_after, is_op, rank
 from onnx2snn.ir.findings import Change
 
 

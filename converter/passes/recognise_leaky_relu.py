@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import drop_dead, is_op, producer, scalar_value
+from onnx2snn.converter.graph.rewiring import drop_dead, is_op, producer, scalar_value
 from onnx2snn.ir.findings import Change
 
 

@@ -22,8 +22,8 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from onnx2snn.converter.ann_functions import ANN_DOMAIN, RMS_NORM, attach
-from onnx2snn.converter.regions import WITH_MEANS, Region, positions_of, regions
-from onnx2snn.converter.rewiring import Names, drop_dead, static_dims
+from onnx2snn.converter.graph.rewiring import Names, drop_dead, static_dims
+from onnx2snn.converter.recognition.regions import WITH_MEANS, Region, positions_of, regions
 from onnx2snn.ir.findings import Change
 
 Values = NDArray[np.float64]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     bypass,
     constant_operand,
     drop_dead,

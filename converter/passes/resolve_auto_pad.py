@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.rewiring import constant_operand, is_op, static_dims
+from onnx2snn.converter.graph.rewiring import constant_operand, is_op, static_dims
 from onnx2snn.ir.findings import Change
 
 _WINDOWED = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")

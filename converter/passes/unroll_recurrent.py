@@ -18,16 +18,7 @@ from dataclasses import dataclass
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.builder import Builder
-from onnx2snn.converter.recurrent_cells import CELLS, Gates, gates_of, initial_state
-from onnx2snn.converter.recurrent_outputs import (
-    BATCH,
-    DIRECTIONS,
-    HIDDEN,
-    STEPS,
-    Stack,
-    deliver,
-)
-from onnx2snn.converter.rewiring import (
+from onnx2snn.converter.graph.rewiring import (
     Names,
     constant_operand,
     drop_dead,
@@ -37,6 +28,15 @@ from onnx2snn.converter.rewiring import (
     redirect,
     scalar_value,
     static_dims,
+)
+from onnx2snn.converter.recurrent.cells import CELLS, Gates, gates_of, initial_state
+from onnx2snn.converter.recurrent.outputs import (
+    BATCH,
+    DIRECTIONS,
+    HIDDEN,
+    STEPS,
+    Stack,
+    deliver,
 )
 from onnx2snn.ir.errors import ModelTooLargeError, UnsupportedOpError
 from onnx2snn.ir.findings import Change, Finding

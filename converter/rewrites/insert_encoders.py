@@ -16,9 +16,9 @@ from collections.abc import Mapping
 
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.input_grid import InputGrid
-from onnx2snn.converter.plan import Plan, frontier
-from onnx2snn.converter.rewiring import Names, insert_after, producer
+from onnx2snn.converter.calibration.input_grid import InputGrid
+from onnx2snn.converter.graph.rewiring import Names, insert_after, producer
+from onnx2snn.converter.planning.plan import Plan, frontier
 from onnx2snn.ir.grammar import SHAPE_OPS
 from onnx2snn.ir.linear import LINEAR_OPS, is_synapse
 

@@ -15,8 +15,8 @@ import onnx_graphsurgeon as gs
 from numpy.typing import DTypeLike
 from onnx import helper
 
-from onnx2snn.converter.plan import Marker, Plan
-from onnx2snn.converter.rewiring import Names, insert_after, insert_before, producer
+from onnx2snn.converter.graph.rewiring import Names, insert_after, insert_before, producer
+from onnx2snn.converter.planning.plan import Marker, Plan
 from onnx2snn.ir.grammar import SHAPE_OPS, Kind
 from onnx2snn.ir.manifest import Fate, NodeFate
 

@@ -14,7 +14,14 @@ from __future__ import annotations
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations import ACTIVATIONS, ActivationRule, match_activation
-from onnx2snn.converter.rewiring import Names, insert_before, is_op, is_output, producer, redirect
+from onnx2snn.converter.graph.rewiring import (
+    Names,
+    insert_before,
+    is_op,
+    is_output,
+    producer,
+    redirect,
+)
 from onnx2snn.ir.findings import Change
 
 

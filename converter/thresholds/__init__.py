@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx2snn.converter.calibration.statistics import ChannelStatistics
 from onnx2snn.converter.presets import Preset, ThresholdRule
-from onnx2snn.converter.statistics import ChannelStatistics
 from onnx2snn.converter.thresholds.maximum import maximum_range
 from onnx2snn.converter.thresholds.mse import mse_range
 from onnx2snn.converter.thresholds.percentile import percentile_range

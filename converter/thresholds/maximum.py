@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx2snn.converter.statistics import ChannelStatistics
+from onnx2snn.converter.calibration.statistics import ChannelStatistics
 
 
 def maximum_range(statistics: ChannelStatistics) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx2snn.converter.statistics import BINS, ChannelStatistics
+from onnx2snn.converter.calibration.statistics import BINS, ChannelStatistics
 from onnx2snn.ir.errors import InvariantError
 
 FRACTIONS = np.linspace(1.0, 0.06, 95)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx2snn.converter.statistics import BINS, ChannelStatistics
+from onnx2snn.converter.calibration.statistics import BINS, ChannelStatistics
 from onnx2snn.ir.errors import InvariantError
 
 

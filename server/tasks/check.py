@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from onnx2snn.converter.check import check
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import ModelError
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.memory import OUT_OF_MEMORY, is_about_memory

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from onnx2snn.converter.read import read_model
 from onnx2snn.converter.report import ConversionReport
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.evaluate import evaluate
 from onnx2snn.runtime.report import write_report

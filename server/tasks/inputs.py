@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.runtime.data import Dataset, load_data
 from onnx2snn.runtime.input_spec import input_specs
 from onnx2snn.server.sandbox import Progress

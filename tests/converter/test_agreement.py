@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onnx2snn.converter.agreement import agree
+from onnx2snn.converter.judging.agreement import agree
 
 WANTED = np.linspace(-1.0, 1.0, 101)
 

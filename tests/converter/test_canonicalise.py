@@ -9,8 +9,8 @@ import pytest
 from tests.nets import FLOAT_NETS, build
 
 from onnx2snn.converter.canonicalise import PASSES, canonicalise
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import Source, read_model
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import Source, read_model
 from onnx2snn.ir.errors import InvalidModelError, InvariantError
 from onnx2snn.ir.findings import Change
 

@@ -6,13 +6,13 @@ import pytest
 from tests.converter.passes.rewriting import annotated
 from tests.nets import FLOAT_NETS, build
 
-from onnx2snn.converter.agreement import agree
 from onnx2snn.converter.canonicalise import PASSES
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.input_shapes import fix_input_shapes
-from onnx2snn.converter.observed_shapes import settle_symbols
-from onnx2snn.converter.read import read_model
-from onnx2snn.converter.shapes import annotate_shapes, to_model
+from onnx2snn.converter.graph.input_shapes import fix_input_shapes
+from onnx2snn.converter.graph.observed_shapes import settle_symbols
+from onnx2snn.converter.graph.shapes import annotate_shapes, to_model
+from onnx2snn.converter.judging.agreement import agree
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 
 ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "Tanh")
 

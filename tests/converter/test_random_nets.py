@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 
 CHANNELS, SIZE = 4, 6
 ACTIVATIONS = ("Relu", "Clip", "LeakyRelu")

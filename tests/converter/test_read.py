@@ -11,8 +11,8 @@ import onnx.parser
 import pytest
 from tests.nets import CONV_BN_RELU, MLP, NETS, build
 
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import Limits, read_model
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import Limits, read_model
 from onnx2snn.ir.errors import (
     InvalidModelError,
     ModelError,

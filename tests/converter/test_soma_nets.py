@@ -10,7 +10,7 @@ from tests.nets import build
 
 from onnx2snn.converter.activations import match_activation
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.execution import Execution
+from onnx2snn.converter.judging.execution import Execution
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session

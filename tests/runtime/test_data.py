@@ -11,7 +11,7 @@ import onnx.parser
 import pytest
 from PIL import Image
 
-from onnx2snn.converter.samples import given_samples
+from onnx2snn.converter.calibration.samples import given_samples
 from onnx2snn.ir.errors import DataError, InvalidModelError
 from onnx2snn.runtime.array_files import read_npy, read_npz, write_npz
 from onnx2snn.runtime.data import load_data

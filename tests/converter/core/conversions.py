@@ -9,7 +9,7 @@ import onnx
 from tests.nets import build
 
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.execution import Execution
+from onnx2snn.converter.judging.execution import Execution
 from onnx2snn.converter.presets import find_preset
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import SpikingModel

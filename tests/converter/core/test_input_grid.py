@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onnx2snn.converter.input_grid import FINE_LEVELS, InputGrid, find_grid
+from onnx2snn.converter.calibration.input_grid import FINE_LEVELS, InputGrid, find_grid
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (20, 3, 8, 8))

@@ -8,7 +8,7 @@ from conversions import draw, run, run_settled
 from tests.nets import MLP, build
 
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.layout import FIXED_BATCH, folds
+from onnx2snn.converter.judging.layout import FIXED_BATCH, folds
 from onnx2snn.ir.session import Session
 
 CENTRED = """

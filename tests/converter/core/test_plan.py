@@ -9,7 +9,7 @@ from tests.nets import BRANCHES, MAXPOOL, RESIDUAL, build
 
 from onnx2snn.converter.check import check
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.plan import Plan, frontier, plan_network, read_out_tensors
+from onnx2snn.converter.planning.plan import Plan, frontier, plan_network, read_out_tensors
 from onnx2snn.ir.errors import UnsupportedOpError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx.parser
 import pytest
 
-from onnx2snn.converter.samples import given_samples, synthetic_samples
+from onnx2snn.converter.calibration.samples import given_samples, synthetic_samples
 from onnx2snn.ir.errors import DataError
 
 HEADER = '<ir_version: 10, opset_import: ["" : 21]>\n'

@@ -7,8 +7,8 @@ import pytest
 from conversions import draw, run
 from tests.nets import FIXED_BATCH, UPSAMPLE, build
 
+from onnx2snn.converter.calibration.search_timesteps import output_loss
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.search_timesteps import output_loss
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.session import Session
 

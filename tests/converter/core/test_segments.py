@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from tests.nets import BN_CONV, BRANCHES, RESIDUAL, build
 
-from onnx2snn.converter.segments import affine_constants, cut
+from onnx2snn.converter.graph.segments import affine_constants, cut
 from onnx2snn.ir.session import Session
 
 X = {"x": np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)}

@@ -7,9 +7,9 @@ import pytest
 from conversions import draw
 from tests.nets import CONV_BN_RELU, build
 
+from onnx2snn.converter.calibration.samples import Samples
+from onnx2snn.converter.calibration.statistics import BINS, ChannelStatistics, batch_size, measure
 from onnx2snn.converter.presets import find_preset
-from onnx2snn.converter.samples import Samples
-from onnx2snn.converter.statistics import BINS, ChannelStatistics, batch_size, measure
 from onnx2snn.converter.thresholds import activation_range
 from onnx2snn.converter.thresholds.mse import mse_range
 from onnx2snn.converter.thresholds.percentile import percentile_range
@@ -31,7 +31,7 @@ def exposed() -> Session:
 
 def of(values: np.ndarray) -> ChannelStatistics:
     """Statistics of values [C, M], through the same histogram as the converter's."""
-    from onnx2snn.converter.statistics import _histogram
+    from onnx2snn.converter.calibration.statistics import _histogram
 
     reach = np.abs(values).max(axis=1)
     least, greatest, mean = values.min(axis=1), values.max(axis=1), values.mean(axis=1)

@@ -11,7 +11,7 @@ from onnx2snn.converter.exporters.fit_kernel import Windows, fit_kernel, without
 from onnx2snn.converter.exporters.flows import per_channel, selection, whole
 from onnx2snn.converter.exporters.lint import GENERIC, SPECK, lint
 from onnx2snn.converter.exporters.profiles import NIR
-from onnx2snn.converter.normalise_to_unit_spikes import normalise_to_unit_spikes
+from onnx2snn.converter.unit_spikes.normalise import normalise_to_unit_spikes
 
 
 def convolve(x, weight, stride, pads, dilation, outputs):

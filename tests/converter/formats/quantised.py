@@ -17,7 +17,7 @@ from onnxruntime.quantization import (
 )
 from tests.nets import NETS, build
 
-from onnx2snn.converter.execution import Execution
+from onnx2snn.converter.judging.execution import Execution
 
 STATIC = {
     "qdq": {},

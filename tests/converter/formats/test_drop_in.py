@@ -13,8 +13,8 @@ from tests.converter.passes.test_unroll_recurrent import PYTORCH_LAST
 from tests.nets import build
 
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 
 MODELS = {
     "float16": lambda: in_type("mlp", TensorProto.FLOAT16),

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 
 
 def model_of(node: onnx.NodeProto, outputs: list[tuple[str, int, list[int | str]]]) -> bytes:

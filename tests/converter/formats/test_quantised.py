@@ -8,10 +8,10 @@ import pytest
 from tests.converter.formats.quantised import STATIC, quantised
 from tests.nets import NETS, build
 
-from onnx2snn.converter.agreement import agree
 from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.judging.agreement import agree
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import UnsupportedOpError
 
 GRIDS = {"ClipFloor", "LeakyClipFloor"}

@@ -9,8 +9,8 @@ from onnx import TensorProto
 from tests.nets import NETS, build
 
 from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import UnsupportedOpError
 
 NAMES = {TensorProto.FLOAT16: "float16", TensorProto.DOUBLE: "double", TensorProto.BFLOAT16: "bf"}

@@ -10,9 +10,9 @@ import onnx
 import onnx_graphsurgeon as gs
 from tests.nets import build
 
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.observed_shapes import settle_symbols
-from onnx2snn.converter.shapes import annotate_shapes, to_model
+from onnx2snn.converter.graph.observed_shapes import settle_symbols
+from onnx2snn.converter.graph.shapes import annotate_shapes, to_model
+from onnx2snn.converter.judging.execution import Execution
 from onnx2snn.ir.findings import Change
 
 Pass = Callable[[gs.Graph], list[Change]]

@@ -4,7 +4,7 @@ import numpy as np
 from tests.converter.passes.rewriting import rewrite
 from tests.nets import NETS
 
-from onnx2snn.converter.batching import is_batch_free
+from onnx2snn.converter.judging.batching import is_batch_free
 from onnx2snn.converter.passes.make_batch_free import make_batch_free
 
 

@@ -7,10 +7,10 @@ import onnx
 import pytest
 from tests.nets import build
 
-from onnx2snn.converter.agreement import agree
 from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.execution import Execution
-from onnx2snn.converter.read import read_model
+from onnx2snn.converter.judging.agreement import agree
+from onnx2snn.converter.judging.execution import Execution
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import ModelTooLargeError, UnsupportedOpError
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}

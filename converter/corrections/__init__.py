@@ -1,0 +1,1 @@
+"""Corrections of a spiking model's constants, made on calibration data."""

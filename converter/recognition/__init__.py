@@ -1,0 +1,1 @@
+"""What several nodes compute together, found out by evaluating or reading them."""

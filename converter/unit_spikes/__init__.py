@@ -1,0 +1,1 @@
+"""Unit spikes and unit thresholds: the weights take the quanta in."""
