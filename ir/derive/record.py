@@ -91,6 +91,43 @@ class Source:
         return (self.maps, self.events, self.negative, self.count)
 
 
+@dataclass(frozen=True)
+class Counter:
+    """What a node that counts events is told by its name.
+
+    Attributes:
+        digits: most digits one emission has.
+        unitless: whether emissions have no quantum.
+        per_sample: whether the maps of the samples are kept apart.
+    """
+
+    digits: int
+    unitless: bool
+    per_sample: bool
+
+    @property
+    def name(self) -> str:
+        """Return the operator's name."""
+        name = f"Events_x{self.digits}" + ("_Unitless" if self.unitless else "")
+        return name + ("_PerSample" if self.per_sample else "")
+
+
+_COUNTERS = {
+    counter.name: counter
+    for counter in (
+        Counter(digits, unitless, per_sample)
+        for digits in range(1, MAX_DIGITS + 1)
+        for unitless in (False, True)
+        for per_sample in (False, True)
+    )
+}
+
+
+def counter_of(node: onnx.NodeProto) -> Counter | None:
+    """Return what a node counts; None if it is no counter of events."""
+    return _COUNTERS.get(node.op_type) if node.domain == DOMAIN else None
+
+
 def sources(model: SpikingModel) -> tuple[Source, ...]:
     """Return the operators of a spiking model that emit: neurons, max-pools, lifts."""
     return tuple(_sources(model.plain.graph.node))
@@ -152,8 +189,7 @@ def record(
         graph.input.append(float_tensor(SEGMENTS, ["K", "T"]))
     counters = {}
     for source in recorded:
-        name = f"Events_x{source.digits}" + ("" if source.quantum else "_Unitless")
-        name += "" if sum_batch else "_PerSample"
+        name = Counter(source.digits, not source.quantum, not sum_batch).name
         inputs = [source.stream, timesteps, SEGMENTS]
         inputs += [source.quantum] if source.quantum else []
         counters[source.stream] = helper.make_node(

@@ -20,7 +20,7 @@ from onnx import helper, numpy_helper
 from onnx2snn.ir.derive.parts import names_read, upstream
 from onnx2snn.ir.ops import DOMAIN, OPS, Neuron
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.engine import neurons, pools, reshapes, slices, terms
+from onnx2snn.runtime.engine import neurons, pools, recording, reshapes, slices, terms
 from onnx2snn.runtime.engine.attributes import attributes
 from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
 from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
@@ -98,6 +98,10 @@ class Lowering:
         """Return the shape of a stream, as far as it is known."""
         return self._shapes.get(name)
 
+    def emissions(self, name: str) -> Emissions | None:
+        """Return the spikes a stream is; None if it is an ordinary tensor."""
+        return self._emissions.get(name)
+
     def add_constant(self, name: str, value: NDArray[np.generic]) -> str:
         """Add a constant under the engine's prefix and return its full name."""
         full_name = f"{ENGINE}/{name}"
@@ -110,6 +114,9 @@ class Lowering:
     def _visit(self, node: onnx.NodeProto) -> None:
         op = _NEURONS.get(node.op_type) if node.domain == DOMAIN else None
         if op is not None and self._fire(node, op):
+            return
+        if recording.count_events(self, node):
+            self._made.update(node.output)
             return
         found = self._spikes_of(node)
         if found is not None:

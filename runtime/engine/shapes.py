@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper, shape_inference
 
+from onnx2snn.ir.derive.record import counter_of
 from onnx2snn.ir.ops import DOMAIN
 from onnx2snn.ir.ops.max_pool import POOL_ATTRIBUTES
 
@@ -46,6 +47,6 @@ def _plain(node: onnx.NodeProto) -> onnx.NodeProto | None:
         pool = helper.make_node("MaxPool", [node.input[0]], [node.output[0]])
         pool.attribute.extend(a for a in node.attribute if a.name in POOL_ATTRIBUTES)
         return pool
-    if node.op_type.startswith("Events_"):
+    if counter_of(node) is not None:
         return None
     return helper.make_node("Identity", [node.input[0]], [node.output[0]])

@@ -265,7 +265,7 @@ struct EncodeOperator : Operator {
       : Operator(name,
                  {ort::Type::float32, ort::Type::float32, ort::Type::float32, ort::Type::float32,
                   ort::Type::float32, ort::Type::float32, ort::Type::int64, ort::Type::int64},
-                 codes_ ? ort::Type::int8 : ort::Type::float32),
+                 {codes_ ? ort::Type::int8 : ort::Type::float32}),
         codes(codes_) {}
   std::unique_ptr<Kernel> make(const Info& info) const override {
     return std::make_unique<EncodeKernel>(info, codes);
@@ -281,11 +281,12 @@ std::vector<std::unique_ptr<Operator>> code_operators() {
   operators.push_back(std::make_unique<EncodeOperator>("Encode", true));
   operators.push_back(std::make_unique<EncodeOperator>("EncodeValues", false));
   operators.push_back(std::make_unique<SimpleOperator<DecodeKernel>>(
-      "Decode", std::vector<Type>{Type::any, Type::float32}, Type::float32));
+      "Decode", std::vector<Type>{Type::any, Type::float32}, std::vector<Type>{Type::float32}));
   operators.push_back(std::make_unique<SimpleOperator<SumPoolKernel>>(
-      "SumPool", std::vector<Type>{Type::any, Type::int64}, Type::float32));
+      "SumPool", std::vector<Type>{Type::any, Type::int64}, std::vector<Type>{Type::float32}));
   operators.push_back(std::make_unique<SimpleOperator<CountMaxPoolKernel>>(
-      "CountMaxPool", std::vector<Type>{Type::any, Type::int64, Type::int64}, Type::int8));
+      "CountMaxPool", std::vector<Type>{Type::any, Type::int64, Type::int64},
+      std::vector<Type>{Type::int8}));
   return operators;
 }
 

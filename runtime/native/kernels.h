@@ -49,6 +49,11 @@ struct DenseInput {
   std::size_t tap_count;
 };
 
+// How many events some emissions are, and how many of them are negative.
+struct Tally {
+  std::uint32_t events = 0, negative = 0;
+};
+
 constexpr std::size_t kSlack = 16;  // entries that listing may write, and summing read, past an end
 
 struct Kernels {
@@ -93,6 +98,11 @@ struct Kernels {
   // sums[pixel][lane] += sum over taps of input[tap][lane] * weights[tap][lane].
   void (*add_depthwise)(const DenseInput& input, const float* weights, std::size_t lanes,
                         std::size_t pixels, float* sums);
+
+  // emission = x / quantum, to the whole number.
+  void (*to_quanta)(const float* x, const float* quantum, float* emission, std::size_t n);
+  // Counts the digits of emissions in quanta: map += digits, count += emission.
+  Tally (*tally)(const float* emission, int digits, std::size_t n, float* map, float* count);
 };
 
 // The kernels of the best instruction set this machine has.

@@ -29,12 +29,13 @@ inline Lanes fused(Lanes a, Lanes b, Lanes c) {
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
+#include "tally.inc"
 
 }  // namespace
 
 extern const Kernels table;
 const Kernels table = {"avx2", kMostLanes, advance, encode, decode, count_codes, count_values, list_codes,
-                       list_values, add_codes, add_values, add_rows, add_dense, add_depthwise};
+                       list_values, add_codes, add_values, add_rows, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::avx2
 

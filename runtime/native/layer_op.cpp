@@ -265,7 +265,7 @@ class LayerKernel : public Kernel {
 
 struct LayerOperator : Operator {
   LayerOperator(const char* name, Form form_)
-      : Operator(name, types(), form_ == Form::codes ? ort::Type::int8 : ort::Type::float32),
+      : Operator(name, types(), {form_ == Form::codes ? ort::Type::int8 : ort::Type::float32}),
         form(form_) {
     required = kFirstSource + 3;
   }

@@ -66,7 +66,7 @@ class NeuronKernel : public Kernel {
 
 struct NeuronOperator : Operator {
   NeuronOperator(const std::string& name, Law law_)
-      : Operator(name, types(law_.leaky), ort::Type::float32), law(law_) {}
+      : Operator(name, types(law_.leaky), {ort::Type::float32}), law(law_) {}
 
   static std::vector<ort::Type> types(bool leaky) {
     std::vector<ort::Type> types(leaky ? 6 : 5, ort::Type::float32);

@@ -104,23 +104,26 @@ void* Context::output(std::size_t i, const Shape& shape) const {
   return data;
 }
 
-Operator::Operator(std::string name_, std::vector<ort::Type> inputs_, ort::Type output_)
+Operator::Operator(std::string name_, std::vector<ort::Type> inputs_,
+                   std::vector<ort::Type> outputs_)
     : ort::CustomOp{},
       op_name(std::move(name_)),
       inputs(std::move(inputs_)),
       required(inputs.size()),
-      output(output_) {
+      outputs(std::move(outputs_)) {
   version = ort::kApiVersion;
   name = [](const ort::CustomOp* op) { return self(op).op_name.c_str(); };
   provider = [](const ort::CustomOp*) { return "CPUExecutionProvider"; };
   input_count = [](const ort::CustomOp* op) { return self(op).inputs.size(); };
   input_type = [](const ort::CustomOp* op, std::size_t i) { return self(op).inputs[i]; };
-  output_count = [](const ort::CustomOp*) { return std::size_t{1}; };
-  output_type = [](const ort::CustomOp* op, std::size_t) { return self(op).output; };
+  output_count = [](const ort::CustomOp* op) { return self(op).outputs.size(); };
+  output_type = [](const ort::CustomOp* op, std::size_t i) { return self(op).outputs[i]; };
   input_presence = [](const ort::CustomOp* op, std::size_t i) {
     return i < self(op).required ? ort::Presence::required : ort::Presence::optional;
   };
-  output_presence = [](const ort::CustomOp*, std::size_t) { return ort::Presence::required; };
+  output_presence = [](const ort::CustomOp*, std::size_t i) {
+    return i == 0 ? ort::Presence::required : ort::Presence::optional;
+  };
   input_memory = [](const ort::CustomOp*, std::size_t) { return 0; };
   start_version = [](const ort::CustomOp*) { return 1; };
   end_version = [](const ort::CustomOp*) { return 0x7fffffff; };

@@ -103,14 +103,14 @@ class Kernel {
 };
 
 struct Operator : ort::CustomOp {
-  Operator(std::string name, std::vector<ort::Type> inputs, ort::Type output);
+  Operator(std::string name, std::vector<ort::Type> inputs, std::vector<ort::Type> outputs);
   virtual ~Operator() = default;
   virtual std::unique_ptr<Kernel> make(const Info& info) const = 0;
 
   std::string op_name;
   std::vector<ort::Type> inputs;
   std::size_t required;  // inputs from here on are optional
-  ort::Type output;
+  std::vector<ort::Type> outputs;  // those behind the first may be left out
 };
 
 // Expands a numpy-broadcastable tensor to one value for each element of [1, *features].

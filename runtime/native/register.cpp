@@ -6,6 +6,7 @@
 #include "layer_op.h"
 #include "neuron_op.h"
 #include "operator.h"
+#include "record_ops.h"
 
 #if defined(_WIN32)
 #define ONNX2SNN_EXPORT extern "C" __declspec(dllexport)
@@ -29,9 +30,16 @@ struct Domain {
   ort::Domain* handle = nullptr;
 };
 
+std::vector<std::unique_ptr<Operator>> model_operators() {
+  auto operators = neuron_operators();
+  for (auto& op : stream_counters()) operators.push_back(std::move(op));
+  return operators;
+}
+
 std::vector<std::unique_ptr<Operator>> engine_operators() {
   auto operators = layer_operators();
   for (auto& op : code_operators()) operators.push_back(std::move(op));
+  for (auto& op : emission_counters()) operators.push_back(std::move(op));
   return operators;
 }
 
@@ -45,7 +53,7 @@ ONNX2SNN_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options,
   if (table == nullptr) return nullptr;  // too old: the function bodies serve
   api.bind(table);
   try {
-    static const auto* neurons = new onnx2snn::Domain("onnx2snn", onnx2snn::neuron_operators());
+    static const auto* neurons = new onnx2snn::Domain("onnx2snn", onnx2snn::model_operators());
     static const auto* engine = new onnx2snn::Domain("onnx2snn.engine", onnx2snn::engine_operators());
     ort::Status* failed = api.add_domain(options, neurons->handle);
     return failed != nullptr ? failed : api.add_domain(options, engine->handle);
