@@ -94,11 +94,16 @@ def _source_fate(name: str, op: str, details: dict[str, str], plan: Plan) -> Nod
 
 
 def analog_nodes(plan: Plan) -> list[NodeFate]:
-    """Return the nodes that compute on analog estimates and are not linear."""
+    """Return the nodes that compute on analog estimates and are not linear.
+
+    A product of two activations is one of them, whatever its operator: at least one factor is an
+    estimate, not a trained weight, so every timestep costs multiplications, and its result is
+    analog.
+    """
     return [
         fate
         for fate in plan.fates.values()
-        if fate.fate == "lift" and fate.detail.startswith("analog")
+        if fate.fate == "bilinear" or (fate.fate == "lift" and fate.detail.startswith("analog"))
     ]
 
 

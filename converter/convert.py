@@ -119,7 +119,7 @@ def convert(
             network.model, network.stateful_outputs, network.segment_ends, samples.first(1)
         )
     with clock.stage("emit"):
-        manifest = describe(source, canonical, network, samples, grids, settings, seed)
+        manifest = describe(source, canonical, network, samples, grids, neurons, settings, seed)
         _refuse_analog(manifest, strict)
         spiking = _emit(network, neurons, currents, manifest, settings)
     with clock.stage("correct bias"):

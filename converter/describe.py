@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import get_args
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from onnx2snn.converter.canonicalise import Canonical
 from onnx2snn.converter.check import analog_nodes, node_fates
 from onnx2snn.converter.planning.network import PlannedNetwork
 from onnx2snn.converter.planning.plan import Plan, frontier
+from onnx2snn.converter.planning.sites import NeuronParameters
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.source.read import Source
 from onnx2snn.ir.findings import Finding
-from onnx2snn.ir.manifest import Manifest, SourceModel
+from onnx2snn.ir.manifest import Alphabet, Manifest, SourceModel
 
 
 def describe(
@@ -25,6 +27,7 @@ def describe(
     network: PlannedNetwork,
     samples: Samples,
     grids: dict[str, InputGrid],
+    neurons: Mapping[str, NeuronParameters],
     preset: Preset,
     seed: int,
 ) -> Manifest:
@@ -36,7 +39,10 @@ def describe(
         preset=preset.name,
         timesteps=preset.timesteps,
         stimulus=preset.stimulus,
-        alphabet=preset.alphabet,
+        alphabet=_widest(
+            (neurons[site.name].op.alphabet for site in network.sites if site.role != "input"),
+            preset.alphabet,
+        ),
         digits=preset.digits,
         input_coding=_input_coding(grids, preset),
         threshold_rule=preset.threshold_rule,
@@ -48,6 +54,11 @@ def describe(
         nodes=node_fates(source, canonical, network.plan, network.changes),
         findings=(*findings, *_input_findings(grids, samples)),
     )
+
+
+def _widest(found: Iterable[Alphabet], otherwise: Alphabet) -> Alphabet:
+    order = get_args(Alphabet)
+    return max(found, key=order.index, default=otherwise)
 
 
 def _direct_inputs(grids: Mapping[str, InputGrid], network: PlannedNetwork) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from onnx2snn.ir.derive.unscan import scan_node, unscan
+from onnx2snn.ir.bodies import body_problems
+from onnx2snn.ir.derive.unscan import unscan
 from onnx2snn.ir.errors import InvariantError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.linear import LINEAR_OPS, why_not_linear
@@ -55,7 +56,12 @@ def check_grammar(model: onnx.ModelProto) -> None:
         InvariantError: with one finding per broken rule.
     """
     folded = unscan(model)
-    problems = [*_version_problems(model), *_body_problems(model), *_node_problems(folded)]
+    problems = [
+        *_version_problems(model),
+        *_timesteps_problems(model),
+        *body_problems(model),
+        *_node_problems(folded),
+    ]
     if problems:
         raise InvariantError(
             f"the model breaks the grammar of spiking models in {len(problems)} place(s)",
@@ -104,13 +110,16 @@ def _version_problems(model: onnx.ModelProto) -> Iterator[Finding]:
         )
 
 
-def _body_problems(model: onnx.ModelProto) -> Iterator[Finding]:
-    bodies = {f.name for f in model.functions if f.domain == DOMAIN}
-    scan = scan_node(model)
-    steps = [node for attribute in scan.attribute for node in attribute.g.node] if scan else []
-    for node in (*model.graph.node, *steps):
-        if node.domain == DOMAIN and node.op_type not in bodies:
-            yield _problem(node, "has no function body in the file")
+def _timesteps_problems(model: onnx.ModelProto) -> Iterator[Finding]:
+    """T is an int64 scalar, the last input, with a default of at least 1."""
+    name = model.graph.input[-1].name if model.graph.input else ""
+    default = next((t for t in model.graph.initializer if t.name == name), None)
+    if default is None or default.data_type != onnx.TensorProto.INT64 or list(default.dims):
+        told = f"the last input '{name}' has no default number of timesteps (an int64 scalar)"
+        yield Finding(code="bad-timesteps", severity="error", message=told)
+    elif int(numpy_helper.to_array(default)) < 1:
+        told = f"the default number of timesteps is {int(numpy_helper.to_array(default))}, below 1"
+        yield Finding(code="bad-timesteps", severity="error", message=told)
 
 
 def _node_problems(model: onnx.ModelProto) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from onnx2snn.ir.findings import Finding
 
@@ -87,7 +87,8 @@ class Manifest(Frozen):
         preset: name of the preset the knobs started from.
         timesteps: default number of timesteps T.
         stimulus: stimulus steps S; None means S = T (rate coding).
-        alphabet: widest alphabet any neuron of the model uses.
+        alphabet: widest alphabet of the neurons, input encoders aside (``input_coding`` states
+            theirs).
         digits: digits per graded emission and timestep.
         input_coding: how the input becomes a stream.
         threshold_rule: rule that set the quanta.
@@ -106,8 +107,8 @@ class Manifest(Frozen):
     producer: str
     source: SourceModel
     preset: str
-    timesteps: int
-    stimulus: int | None
+    timesteps: int = Field(ge=1)
+    stimulus: int | None = Field(ge=1)
     alphabet: Alphabet
     digits: int
     input_coding: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from onnx import numpy_helper
 from pydantic import ValidationError
 
 from onnx2snn.ir.errors import InvalidModelError
-from onnx2snn.ir.manifest import MANIFEST_KEY, Manifest
+from onnx2snn.ir.manifest import FORMAT_VERSION, MANIFEST_KEY, Alphabet, Manifest
 from onnx2snn.ir.ops import DOMAIN, Neuron, spiking_op
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
 from onnx2snn.ir.types import Array
@@ -50,11 +51,9 @@ class NeuronLayer:
     n_max: float
 
     @property
-    def alphabet(self) -> str:
+    def alphabet(self) -> Alphabet:
         """Return what one emission may be: binary, ternary or graded."""
-        if self.op.kind == "IntegrateFire":
-            return "binary"
-        return "ternary" if self.op.kind == "SignedIntegrateFire" else "graded"
+        return self.op.alphabet
 
     @property
     def digits(self) -> int:
@@ -77,6 +76,7 @@ class SpikingModel:
         """Return the manifest stored in the file's metadata."""
         for entry in self.proto.metadata_props:
             if entry.key == MANIFEST_KEY:
+                _refuse_other_format(entry.value)
                 try:
                     return Manifest.model_validate_json(entry.value)
                 except ValidationError as error:
@@ -173,8 +173,15 @@ class SpikingModel:
                 remedy="check that the file is complete",
             ) from error
         model = cls(proto)
-        _ = model.manifest
+        manifest = model.manifest
         check_grammar(proto)
+        default = int(model.initializers[model.timesteps_input])
+        if default != manifest.timesteps:
+            raise InvalidModelError(
+                f"the file runs T = {default} timesteps by default, its manifest says "
+                f"{manifest.timesteps}",
+                remedy="the file was changed by another program; convert again",
+            )
         return model
 
     @classmethod
@@ -187,6 +194,24 @@ class SpikingModel:
                 f"cannot read {os.fspath(path)}: {error.strerror}", remedy="check the path"
             ) from error
         return cls.from_bytes(content)
+
+
+def _refuse_other_format(manifest: str) -> None:
+    """Tell a file of another format from a damaged one.
+
+    Raises:
+        InvalidModelError: the manifest states a format other than ``FORMAT_VERSION``.
+    """
+    try:
+        stated = json.loads(manifest)
+    except ValueError:
+        return  # no JSON at all: the manifest says so itself
+    found = stated.get("format", FORMAT_VERSION) if isinstance(stated, dict) else FORMAT_VERSION
+    if found != FORMAT_VERSION or isinstance(found, bool):
+        raise InvalidModelError(
+            f"the file has format {found!r}; this version of onnx2snn reads {FORMAT_VERSION}",
+            remedy="read it with the version of onnx2snn that wrote it, or convert again",
+        )
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:

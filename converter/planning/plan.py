@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ class Plan:
     findings: tuple[Finding, ...]
     markers: Mapping[str, Marker] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def streams(self) -> frozenset[str]:
         """Return the names of the tensors that become streams."""
         return frozenset(name for name, kind in self.kinds.items() if kind == "stream")

@@ -27,6 +27,7 @@ class IntegrateFire(Neuron):
     """At most one positive spike of size ``quantum`` per timestep; bounds are not used."""
 
     kind = "IntegrateFire"
+    alphabet = "binary"
     attributes: ClassVar[Mapping[str, float]] = {"initial_potential": 0.5}
 
     def __init__(self, soma: Soma = LINEAR) -> None:

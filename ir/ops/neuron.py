@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import onnx
 
+from onnx2snn.ir.manifest import Alphabet
 from onnx2snn.ir.ops.base import GAINS, STEP_GAIN, UNFOLD, SpikingOp, function
 from onnx2snn.ir.somas import Soma
 from onnx2snn.ir.types import Array, Parameters, State
@@ -35,6 +36,8 @@ class Neuron(SpikingOp):
 
     state: ClassVar[tuple[str, ...]] = ("charge", "count")
     kind: ClassVar[str]
+    alphabet: ClassVar[Alphabet] = "graded"
+    """What one emission may be."""
 
     def __init__(self, soma: Soma, suffix: str = "") -> None:
         self.soma = soma

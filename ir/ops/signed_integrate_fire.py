@@ -30,6 +30,7 @@ class SignedIntegrateFire(Neuron):
     """At most one spike of +-``quantum`` per timestep, the count kept in [n_min, n_max]."""
 
     kind = "SignedIntegrateFire"
+    alphabet = "ternary"
     attributes: ClassVar[Mapping[str, float]] = {
         "initial_potential": 0.5,
         "negative_threshold": 0.0,

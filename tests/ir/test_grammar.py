@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -142,9 +143,56 @@ def missing_input(model: Model) -> None:
     del node(model, "relu1").input[-1]
 
 
+def emptied_body(model: Model) -> None:
+    body = next(f for f in model.functions if f.name == "GradedIntegrateFire")
+    del body.node[:]
+    body.node.append(helper.make_node("Identity", [body.input[0]], [body.output[0]]))
+
+
+def changed_number(model: Model) -> None:
+    """A body that differs in one constant: spikes of half the size."""
+    body = next(f for f in model.functions if f.name == "GradedIntegrateFire")
+    numbers = [a for n in body.node for a in n.attribute if a.type == a.FLOAT]
+    numbers[0].f *= 0.5
+
+
+def other_signature(model: Model) -> None:
+    body = next(f for f in model.functions if f.name == "ReadOut")
+    body.input.append("more")
+
+
+def no_timesteps(model: Model) -> None:
+    set_timesteps(model, np.array(0, np.int64))
+
+
+def negative_timesteps(model: Model) -> None:
+    set_timesteps(model, np.array(-3, np.int64))
+
+
+def several_timesteps(model: Model) -> None:
+    set_timesteps(model, np.array([4, 8], np.int64))
+
+
+def float_timesteps(model: Model) -> None:
+    set_timesteps(model, np.array(4, np.float32))
+
+
+def set_timesteps(model: Model, value: np.ndarray) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.name == "timesteps":
+            tensor.CopyFrom(numpy_helper.from_array(value, "timesteps"))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (emptied_body, "not that of the operator"),
+        (changed_number, "not that of the operator"),
+        (other_signature, "not that of the operator"),
+        (no_timesteps, "number of timesteps is 0, below 1"),
+        (negative_timesteps, "number of timesteps is -3, below 1"),
+        (several_timesteps, "no default number of timesteps"),
+        (float_timesteps, "no default number of timesteps"),
         (wrong_ir, "IR 14"),
         (wrong_domain_version, "version 2"),
         (missing_body, "no function body"),
@@ -209,6 +257,44 @@ def test_kinds_of_tensors() -> None:
     expected = {"image": "raw", "shown": "stream", "z2": "stream", "w1": "constant"}
     expected |= {"logits": "value", "label": "value", "timesteps": "constant"}
     assert {name: kinds[name] for name in expected} == expected
+
+
+def test_scan_bodies_are_compared_too() -> None:
+    damaged = Model()
+    damaged.CopyFrom(to_scan(conv_net()).proto)
+    for body in damaged.functions:
+        del body.node[:]
+    with pytest.raises(InvariantError) as caught:
+        check_grammar(damaged)
+    told = {finding.op for finding in caught.value.findings if finding.code == "changed-body"}
+    assert told == {body.name for body in damaged.functions}
+    assert {name.rsplit("_", 1)[-1] for name in told} == {"Step", "Settled"}
+
+
+def with_manifest(**changed: object) -> bytes:
+    model = Model()
+    model.CopyFrom(conv_net().proto)
+    (entry,) = model.metadata_props
+    entry.value = json.dumps({**json.loads(entry.value), **changed})
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"format": 2}, "format 2; this version of onnx2snn reads 1"),
+        ({"format": "1.0"}, "format '1.0'; this version"),
+        ({"format": None}, "format None; this version"),
+        ({"timesteps": 0}, "timesteps\n.*greater than or equal to 1"),
+        ({"stimulus": 0}, "stimulus\n.*greater than or equal to 1"),
+        ({"timesteps": 5}, "runs T = 16 timesteps by default, its manifest says 5"),
+        ({"mood": "good"}, "mood"),
+    ],
+)
+def test_refuses_foreign_manifests(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidModelError, match=message):
+        SpikingModel.from_bytes(with_manifest(**changed))
+    assert SpikingModel.from_bytes(with_manifest()).manifest.timesteps == 16
 
 
 @pytest.mark.parametrize("content", [b"\xff\xff\xff\xff", b"", Model().SerializeToString()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx_graphsurgeon as gs
 import pytest
 from tests.nets import BRANCHES, MAXPOOL, RESIDUAL, build
@@ -134,10 +135,26 @@ def test_branches_that_read_streams_are_refused() -> None:
 def test_strict_names_every_analog_operator() -> None:
     with pytest.raises(UnsupportedOpError) as raised:
         convert(build(ATTENTION), strict=True)
-    assert [finding.node for finding in raised.value.findings] == ["softmax (Softmax)"]
+    analog = ["scores", "softmax", "mixed"]
+    named = [finding.node.split(" ")[0] for finding in raised.value.findings]
+    assert named == analog  # products of two activations, too
     report = check(build(ATTENTION), strict=True)
     assert not report.convertible
-    assert [f.node for f in report.findings if f.code == "analog-op"] == ["softmax"]
+    assert [f.node for f in report.findings if f.code == "analog-op"] == analog
     convert(build(RESIDUAL), strict=True)
     with pytest.raises(UnsupportedOpError, match="would not spike"):
         convert(build(RESIDUAL), strict=True, input_coding="direct")
+
+
+def test_the_manifest_states_the_widest_alphabet() -> None:
+    """A binary preset with a signed activation emits -1 too; input encoders state theirs apart."""
+    plain = convert(build(RESIDUAL), preset="rate")[0]
+    assert plain.manifest.alphabet == "binary"
+    leaky = onnx.ModelProto()
+    leaky.CopyFrom(build(RESIDUAL))
+    first = next(node for node in leaky.graph.node if node.op_type == "Relu")
+    first.op_type = "LeakyRelu"
+    signed = convert(leaky, preset="rate")[0]
+    assert signed.manifest.alphabet == "ternary"
+    assert {layer.alphabet for layer in signed.neurons} == {"binary", "ternary", "graded"}
+    assert convert(leaky, preset="graded")[0].manifest.alphabet == "graded"
