@@ -11,7 +11,7 @@ batch), *estimate* (the running value of a stream, also folded) or *value* (deco
    may work on estimates and constants.
 5. Only ``ReadOut`` leaves a stream for good; what follows works on values.
 6. Graph outputs are values or raw, never streams or estimates.
-7. Quanta are finite and positive, bounds are ordered and contain zero.
+7. Quanta are finite and positive, bounds are ordered and contain zero, leaks lie in [0, 1].
 
 ``onnx.checker`` does not look into foreign domains, so this module must.
 """
@@ -40,13 +40,13 @@ from onnx2snn.ir.ops import (
     Estimate,
     Hold,
     Increment,
-    Neuron,
     RunningReadOut,
     spiking_op,
 )
 
 Kind = Literal["constant", "raw", "stream", "estimate", "value"]
 SHAPE_OPS = ("Shape", "Size")
+_PARAMETERS = ("quantum", "current", "n_min", "n_max", "leak", "seed", "window")
 
 
 def check_grammar(model: onnx.ModelProto) -> None:
@@ -162,13 +162,14 @@ def _spiking_problems(
     if len(node.input) != len(op.inputs):
         yield _problem(node, f"has {len(node.input)} inputs, needs {len(op.inputs)}")
         return
-    if isinstance(op, Neuron):
+    if "quantum" in op.inputs:
         named = dict(zip(op.inputs, node.input, strict=True))
-        missing = [n for n in ("quantum", "current", "n_min", "n_max") if named[n] not in constants]
+        checked = [name for name in _PARAMETERS if name in named]
+        missing = [name for name in checked if named[name] not in constants]
         if missing:
             yield _problem(node, f"parameters must be initializers: {', '.join(missing)}")
             return
-        values = {n: numpy_helper.to_array(constants[named[n]]) for n in op.inputs[1:-2]}
+        values = {name: numpy_helper.to_array(constants[named[name]]) for name in checked}
         yield from _parameter_problems(node, values)
 
 
@@ -176,13 +177,18 @@ def _parameter_problems(
     node: onnx.NodeProto, values: dict[str, NDArray[np.generic]]
 ) -> Iterator[Finding]:
     quantum = np.asarray(values["quantum"], dtype=np.float64)
-    current = np.asarray(values["current"], dtype=np.float64)
+    current = np.asarray(values.get("current", 0), dtype=np.float64)
     if not (np.isfinite(quantum).all() and (quantum > 0).all()):
         yield _problem(node, "has a quantum that is not finite and positive")
     if not np.isfinite(current).all():
         yield _problem(node, "has a constant current that is not finite")
-    if not float(values["n_min"]) <= 0 <= float(values["n_max"]):
+    if not float(values.get("n_min", 0)) <= 0 <= float(values.get("n_max", 0)):
         yield _problem(node, "has bounds that do not contain zero")
+    leak = np.asarray(values.get("leak", 1), dtype=np.float64)
+    if not ((leak >= 0) & (leak <= 1)).all():
+        yield _problem(node, "has a leak outside [0, 1]")
+    if int(values.get("window", 1)) < 1:
+        yield _problem(node, "has a window without slots")
 
 
 def _linear_problems(node: onnx.NodeProto, present: list[Kind]) -> Iterator[Finding]:

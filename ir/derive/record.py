@@ -23,7 +23,6 @@ from onnx2snn.ir.ops import (
     Estimate,
     Hold,
     Increment,
-    Neuron,
     RunningReadOut,
     spiking_op,
 )
@@ -146,12 +145,11 @@ def _sources(nodes: Sequence[onnx.NodeProto]) -> Iterator[Source]:
             digits = op.digits
         elif isinstance(op, IncrementMaxPool):
             digits = MAX_DIGITS
-        quantum = named.get("quantum", "") if isinstance(op, (Neuron, IncrementMaxPool)) else ""
         yield Source(
             name=node.name or node.output[0],
             stream=node.output[0],
             op=op.name,
-            quantum=quantum,
+            quantum=named.get("quantum", ""),
             digits=digits,
             spiking=not isinstance(op, (MembraneMaxPool, Increment)),
         )

@@ -8,10 +8,13 @@ from onnx2snn.ir.errors import InvariantError
 from onnx2snn.ir.ops.base import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, SpikingOp
 from onnx2snn.ir.ops.direct_current import DirectCurrent
 from onnx2snn.ir.ops.estimate import Estimate, Hold, Increment
+from onnx2snn.ir.ops.first_spike import FirstSpike
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
 from onnx2snn.ir.ops.integrate_fire import IntegrateFire
+from onnx2snn.ir.ops.leaky_integrate_fire import LeakyIntegrateFire
 from onnx2snn.ir.ops.max_pool import GatedMaxPool, IncrementMaxPool, MembraneMaxPool
 from onnx2snn.ir.ops.neuron import Neuron
+from onnx2snn.ir.ops.poisson_spikes import PoissonSpikes
 from onnx2snn.ir.ops.read_out import ReadOut, RunningReadOut
 from onnx2snn.ir.ops.signed_integrate_fire import SignedIntegrateFire
 from onnx2snn.ir.somas import SOMAS
@@ -21,6 +24,9 @@ MAX_DIGITS = 8
 
 OPS: tuple[SpikingOp, ...] = (
     DirectCurrent(),
+    PoissonSpikes(),
+    FirstSpike(),
+    LeakyIntegrateFire(),
     ReadOut(),
     RunningReadOut(),
     Estimate(),
@@ -59,14 +65,17 @@ __all__ = [
     "OPSET",
     "DirectCurrent",
     "Estimate",
+    "FirstSpike",
     "GatedMaxPool",
     "GradedIntegrateFire",
     "Hold",
     "Increment",
     "IncrementMaxPool",
     "IntegrateFire",
+    "LeakyIntegrateFire",
     "MembraneMaxPool",
     "Neuron",
+    "PoissonSpikes",
     "ReadOut",
     "RunningReadOut",
     "SignedIntegrateFire",

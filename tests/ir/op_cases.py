@@ -20,7 +20,7 @@ from onnx2snn.ir.ops import (
 )
 from onnx2snn.ir.somas import LINEAR, PRELU
 
-INTEGERS = ("t", "timesteps", "stimulus")
+INTEGERS = ("t", "timesteps", "stimulus", "seed", "window")
 BATCH, CHANNELS, SIDE = 2, 3, 5
 SOMA_RANGES = {
     "slope": (0.0, 0.5),
@@ -80,12 +80,15 @@ def case(op: SpikingOp, seed: int = 0, timesteps: int = 6, stimulus: int = 2) ->
             inputs[name] = rng.uniform(0.05, 0.3, per_channel).astype(np.float32)
         elif name == "current":
             inputs[name] = dyadic(rng, per_channel, -0.5, 0.5)
+        elif name == "leak":
+            inputs[name] = rng.uniform(0.5, 1.0, per_channel).astype(np.float32)
         elif name in SOMA_RANGES:
             inputs[name] = dyadic(rng, per_channel, *SOMA_RANGES[name])
         elif name in ("n_min", "n_max"):
             inputs[name] = np.array({"n_min": -7, "n_max": 15}[name], np.float32)
         else:
             values = {"timesteps": timesteps, "stimulus": stimulus}
+            values |= {"seed": seed + 2**40 - 7, "window": max(1, timesteps - 1)}
             inputs[name] = np.array(values[name], np.int64)
     if "MaxPool" in op.name:
         attributes = {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]}

@@ -15,7 +15,7 @@ from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.errors import InvalidModelError, InvariantError
 from onnx2snn.ir.grammar import check_grammar, tensor_kinds
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.ir.ops import DOMAIN
+from onnx2snn.ir.ops import DOMAIN, FirstSpike, LeakyIntegrateFire, PoissonSpikes, SpikingOp
 
 Model = onnx.ModelProto
 
@@ -183,6 +183,30 @@ def set_timesteps(model: Model, value: np.ndarray) -> None:
             tensor.CopyFrom(numpy_helper.from_array(value, "timesteps"))
 
 
+def become(model: Model, op: SpikingOp, parameter: str, value: float) -> None:
+    """Put another operator with one parameter beside quantum and current in the place of relu1."""
+    changed = node(model, "relu1")
+    clock = list(changed.input)[-2:]
+    changed.op_type = op.name
+    constant(model, parameter, value)
+    del changed.input[1:]
+    changed.input.extend(["a_q", "a_c", parameter, *clock])
+    model.functions.append(op.sequence_body())
+
+
+def growing_leak(model: Model) -> None:
+    become(model, LeakyIntegrateFire(), "leak", 1.5)
+
+
+def no_slots(model: Model) -> None:
+    become(model, FirstSpike(), "window", 0)
+
+
+def computed_seed(model: Model) -> None:
+    become(model, PoissonSpikes(), "seed", 1)
+    node(model, "relu1").input[3] = "shown"
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -212,6 +236,9 @@ def set_timesteps(model: Model, value: np.ndarray) -> None:
         (bounds_without_zero, "bounds that do not contain zero"),
         (computed_quantum, "parameters must be initializers: quantum"),
         (missing_input, "has 6 inputs, needs 7"),
+        (growing_leak, "leak outside [0, 1]"),
+        (no_slots, "window without slots"),
+        (computed_seed, "parameters must be initializers: seed"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
