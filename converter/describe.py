@@ -18,7 +18,8 @@ from onnx2snn.converter.planning.sites import NeuronParameters
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.source.read import Source
 from onnx2snn.ir.findings import Finding
-from onnx2snn.ir.manifest import Alphabet, Manifest, SourceModel
+from onnx2snn.ir.manifest import Manifest, SourceModel
+from onnx2snn.ir.types import Alphabet
 
 
 def describe(

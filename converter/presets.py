@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onnx2snn.ir.errors import DataError
-from onnx2snn.ir.manifest import Alphabet
 from onnx2snn.ir.ops import MAX_DIGITS
+from onnx2snn.ir.types import Alphabet
 
 ThresholdRule = Literal["maximum", "percentile", "mse"]
 Pooling = Literal["membrane", "increment", "gated"]

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from onnx2snn.ir.findings import Finding
+from onnx2snn.ir.types import Alphabet
 
 FORMAT_VERSION = 1
 MANIFEST_KEY = "onnx2snn.manifest"
 
-Alphabet = Literal["binary", "ternary", "graded"]
 Fate = Literal[
     "input",
     "neuron",

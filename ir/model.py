@@ -18,10 +18,10 @@ from onnx import numpy_helper
 from pydantic import ValidationError
 
 from onnx2snn.ir.errors import InvalidModelError
-from onnx2snn.ir.manifest import FORMAT_VERSION, MANIFEST_KEY, Alphabet, Manifest
+from onnx2snn.ir.manifest import FORMAT_VERSION, MANIFEST_KEY, Manifest
 from onnx2snn.ir.ops import DOMAIN, Neuron, spiking_op
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
-from onnx2snn.ir.types import Array
+from onnx2snn.ir.types import Alphabet, Array
 
 STIMULUS = "onnx2snn/stimulus"
 

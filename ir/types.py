@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,3 +16,6 @@ State = tuple[Array, ...]
 
 Parameters = Mapping[str, NDArray[np.generic]]
 """The inputs and attributes of an operator, other than its stream, by formal name."""
+
+Alphabet = Literal["binary", "ternary", "graded"]
+"""What one emission may be: {0, 1}, {-1, 0, 1}, or sums of signed powers of two."""

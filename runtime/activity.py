@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnx2snn.ir.derive.record import Source
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.ops import IntegrateFire, Neuron, Scheduled
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.trace import LayerTrace
 
@@ -79,11 +80,14 @@ def add_activity(left: Activity, right: Activity) -> dict[str, LayerActivity]:
 
 
 def upper_bounds(model: SpikingModel, timesteps: int) -> dict[str, float]:
-    """Return the highest count of each neuron layer by stream: n_max, or T for binary neurons."""
-    return {
-        layer.output: float(timesteps) if layer.alphabet == "binary" else layer.n_max
-        for layer in model.neurons
-    }
+    """Return the highest count of each neuron layer by stream: n_max; binary neurons reach T."""
+    return {layer.output: _highest(layer.op, layer.n_max, timesteps) for layer in model.neurons}
+
+
+def _highest(op: Neuron, n_max: float, timesteps: int) -> float:
+    if not isinstance(op, IntegrateFire):
+        return n_max
+    return min(float(timesteps), n_max) if isinstance(op, Scheduled) else float(timesteps)
 
 
 def silent_at(activity: Activity, timesteps: int) -> int | None:

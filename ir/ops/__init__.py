@@ -10,12 +10,19 @@ from onnx2snn.ir.ops.direct_current import DirectCurrent
 from onnx2snn.ir.ops.estimate import Estimate, Hold, Increment
 from onnx2snn.ir.ops.first_spike import FirstSpike
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
+from onnx2snn.ir.ops.hard_reset_integrate_fire import HardResetIntegrateFire
 from onnx2snn.ir.ops.integrate_fire import IntegrateFire
 from onnx2snn.ir.ops.leaky_integrate_fire import LeakyIntegrateFire
 from onnx2snn.ir.ops.max_pool import GatedMaxPool, IncrementMaxPool, MembraneMaxPool
 from onnx2snn.ir.ops.neuron import Neuron
 from onnx2snn.ir.ops.poisson_spikes import PoissonSpikes
 from onnx2snn.ir.ops.read_out import ReadOut, RunningReadOut
+from onnx2snn.ir.ops.scheduled import (
+    Scheduled,
+    ScheduledGradedIntegrateFire,
+    ScheduledIntegrateFire,
+    ScheduledSignedIntegrateFire,
+)
 from onnx2snn.ir.ops.signed_integrate_fire import SignedIntegrateFire
 from onnx2snn.ir.somas import SOMAS
 
@@ -38,6 +45,10 @@ OPS: tuple[SpikingOp, ...] = (
     *(IntegrateFire(soma) for soma in SOMAS),
     *(SignedIntegrateFire(soma) for soma in SOMAS),
     *(GradedIntegrateFire(soma, k) for soma in SOMAS for k in range(1, MAX_DIGITS + 1)),
+    HardResetIntegrateFire(),
+    *(ScheduledIntegrateFire(soma) for soma in SOMAS),
+    *(ScheduledSignedIntegrateFire(soma) for soma in SOMAS),
+    *(ScheduledGradedIntegrateFire(soma, k) for soma in SOMAS for k in range(1, MAX_DIGITS + 1)),
 )
 
 
@@ -68,6 +79,7 @@ __all__ = [
     "FirstSpike",
     "GatedMaxPool",
     "GradedIntegrateFire",
+    "HardResetIntegrateFire",
     "Hold",
     "Increment",
     "IncrementMaxPool",
@@ -78,6 +90,10 @@ __all__ = [
     "PoissonSpikes",
     "ReadOut",
     "RunningReadOut",
+    "Scheduled",
+    "ScheduledGradedIntegrateFire",
+    "ScheduledIntegrateFire",
+    "ScheduledSignedIntegrateFire",
     "SignedIntegrateFire",
     "SpikingOp",
     "spiking_op",

@@ -41,6 +41,7 @@ class GradedIntegrateFire(Neuron):
     """Signed power-of-two emissions, ``digits`` of them per timestep."""
 
     kind = "GradedIntegrateFire"
+    alphabet = "graded"
 
     def __init__(self, soma: Soma = LINEAR, digits: int = 1) -> None:
         self.digits = digits

@@ -1,4 +1,4 @@
-"""What the three integrate-and-fire neurons share: parameters, layout and the outer bodies.
+"""What all integrate-and-fire neurons share: parameters, layout and the outer bodies.
 
 A neuron receives charge from its synapses and a constant input current c during the S stimulus
 steps. It emits ``n`` signed quanta of size ``quantum`` (its threshold theta), so the stream it
@@ -13,10 +13,9 @@ from typing import ClassVar
 import numpy as np
 import onnx
 
-from onnx2snn.ir.manifest import Alphabet
-from onnx2snn.ir.ops.base import GAINS, STEP_GAIN, UNFOLD, SpikingOp, function
+from onnx2snn.ir.ops.base import GAINS, STEP_GAIN, UNFOLD, SpikingOp, function, gain
 from onnx2snn.ir.somas import Soma
-from onnx2snn.ir.types import Array, Parameters, State
+from onnx2snn.ir.types import Alphabet, Array, Parameters, State
 
 _ROWS = """
   quantum_full = Expand (quantum, sample)
@@ -26,18 +25,36 @@ _ROWS = """
 """
 
 
+_CLOCKS = """
+  clock_flat = Cast <to = 1> (clock)
+  clocks = Reshape (clock_flat, column)
+"""
+_NOW = """
+  now = Cast <to = 1> (t)
+"""
+
+
 class Neuron(SpikingOp):
     """An integrate-and-fire neuron with soft reset and soma f.
 
     Inputs of the sequence body: the stream x [T*N, *F]; ``quantum`` > 0, ``current`` and the
     soma's parameters, all broadcastable to [1, *F]; the scalar bounds ``n_min`` <= n <= ``n_max``
     on the count; int64 scalars ``timesteps`` T and ``stimulus`` S.
+
+    Attributes:
+        kind: first part of the ``op_type``.
+        alphabet: what one emission may be.
+        next_state: names that the bodies give to the states after a timestep, as ``state``.
+        emitted: name of what the bodies emit, in quanta.
+        uses_clock: whether the bodies read ``now``, the timestep as a float.
     """
 
     state: ClassVar[tuple[str, ...]] = ("charge", "count")
     kind: ClassVar[str]
-    alphabet: ClassVar[Alphabet] = "graded"
-    """What one emission may be."""
+    alphabet: ClassVar[Alphabet]
+    next_state: ClassVar[tuple[str, ...]] = ("integrated", "counted")
+    emitted: ClassVar[str] = "emission"
+    uses_clock: ClassVar[bool] = False
 
     def __init__(self, soma: Soma, suffix: str = "") -> None:
         self.soma = soma
@@ -64,6 +81,10 @@ class Neuron(SpikingOp):
     def emit(self, level: Array, count: Array, parameters: Parameters) -> Array:
         """Return the emission in quanta; the numpy form of ``emit_nodes``."""
 
+    def update_nodes(self) -> str:
+        """Return ONNX text of the next states but the charge, from what ``emit_nodes`` made."""
+        return "counted = Add (count, emission)"
+
     @property
     def constants(self) -> str:
         """Return ONNX text of the constants that ``emit_nodes`` needs."""
@@ -74,9 +95,8 @@ class Neuron(SpikingOp):
         return "floored = Floor (level)\n total = Clip (floored, n_min, n_max)"
 
     def initial_state(self, x: Array, parameters: Parameters) -> State:
-        """Return zero charge and zero count."""
-        zero = np.zeros_like(x)
-        return (zero, zero)
+        """Return zeros: no charge, no spike yet."""
+        return (np.zeros_like(x),) * len(self.state)
 
     def level(self, charge: Array, g: np.float32, parameters: Parameters) -> Array:
         """Return f(charge + g c) / quantum + v_0 in the very order of the ONNX body."""
@@ -141,33 +161,38 @@ class Neuron(SpikingOp):
 
     def sequence_body(self) -> onnx.FunctionProto:
         """Scan the neuron over the T timesteps of the stream."""
+        blanks = ", ".join(["blank"] * len(self.state))
+        lasts = ", ".join(f"last_{name}" for name in self.state)
+        states = ", ".join(f"float[b, n] {name}" for name in self.state)
+        following = ", ".join(f"float[b, n] {name}" for name in self.next_state)
+        now, clocks = (", float[1, 1] now", ", clocks") if self.uses_clock else ("", "")
         return function(f"""{self._signature(self.inputs, self.name, "y")} {{
-{UNFOLD}{GAINS}{self._rows()}{self.constants}
+{UNFOLD}{GAINS}{_CLOCKS if self.uses_clock else ""}{self._rows()}{self.constants}
   currents = Reshape (x, unfolded)
   flat_shape = Shape <start = 1> (currents)
   blank = ConstantOfShape (flat_shape)
-  last_charge, last_count, emitted = Scan <num_scan_inputs = 2, body = neuron
-    (float[b, n] charge, float[b, n] count, float[b, n] i, float[1, 1] g)
-    => (float[b, n] integrated, float[b, n] counted, float[b, n] spikes) {{
+  {lasts}, emitted = Scan <num_scan_inputs = {3 if self.uses_clock else 2}, body = neuron
+    ({states}, float[b, n] i, float[1, 1] g{now})
+    => ({following}, float[b, n] spikes) {{
       integrated = Add (charge, i)
       {self._level_nodes()}
       {self.emit_nodes()}
-      counted = Add (count, emission)
-      spikes = Mul (emission, quantum_row)
-    }}> (blank, blank, currents, gains)
+      {self.update_nodes()}
+      spikes = Mul ({self.emitted}, quantum_row)
+    }}> ({blanks}, currents, gains{clocks})
   y = Reshape (emitted, shape)
 }}""")
 
     def step_body(self) -> onnx.FunctionProto:
-        """Advance one timestep with explicit charge and count."""
-        outputs = "y, integrated, counted"
+        """Advance one timestep with explicit states."""
+        outputs = ", ".join(("y", *self.next_state))
         return function(f"""{self._signature(self.step_inputs, self.step_name, outputs)} {{
-{STEP_GAIN}{self._plain_rows()}{self.constants}
+{STEP_GAIN}{_NOW if self.uses_clock else ""}{self._plain_rows()}{self.constants}
   integrated = Add (charge, x)
   {self._level_nodes()}
   {self.emit_nodes()}
-  counted = Add (count, emission)
-  y = Mul (emission, quantum_row)
+  {self.update_nodes()}
+  y = Mul ({self.emitted}, quantum_row)
 }}""")
 
     def settled_body(self) -> onnx.FunctionProto:
@@ -194,12 +219,17 @@ class Neuron(SpikingOp):
         quantum = np.asarray(parameters["quantum"], dtype=np.float32)
         return np.asarray(self.settle(level, parameters) * quantum / g, dtype=np.float32)
 
+    def receive(
+        self, x: Array, charge: Array, t: int, parameters: Parameters
+    ) -> tuple[Array, Array]:
+        """Return the charge after the input of timestep t, and the level it stands for."""
+        integrated = charge + x
+        return integrated, self.level(integrated, gain(t, parameters), parameters)
+
     def step(self, x: Array, state: State, t: int, parameters: Parameters) -> tuple[Array, State]:
         """Integrate, compare, emit, count."""
         charge, count = state
-        integrated = charge + x
-        g = np.float32(min(t, int(parameters["stimulus"])))
-        level = self.level(integrated, g, parameters)
+        integrated, level = self.receive(x, charge, t, parameters)
         emission = self.emit(level, count, parameters)
         quantum = np.asarray(parameters["quantum"], dtype=np.float32)
         return emission * quantum, (integrated, count + emission)

@@ -25,9 +25,7 @@ from onnx2snn.runtime.engine.attributes import attributes
 from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
 from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
 
-_NEURONS = {
-    op.name: op for op in OPS if isinstance(op, Neuron) and op.soma.name in neurons.COMPILED_SOMAS
-}
+_NEURONS = {op.name: op for op in OPS if isinstance(op, Neuron) and neurons.is_compiled(op)}
 _ON_SPIKES = {
     *("Conv", "Gemm", "MatMul", "Add", "AveragePool", "GlobalAveragePool", "ReduceMean"),
     *("Concat", "Flatten", "Reshape", "Squeeze", "Slice", "Pad", "IncrementMaxPool"),

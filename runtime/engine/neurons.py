@@ -19,6 +19,11 @@ COMPILED_SOMAS = ("", "PRelu")
 _KINDS = {IntegrateFire.kind: 1, SignedIntegrateFire.kind: 2, GradedIntegrateFire.kind: 3}
 
 
+def is_compiled(op: Neuron) -> bool:
+    """Whether the engine has the neuron; hard resets and schedules run by their bodies."""
+    return op.kind in _KINDS and op.soma.name in COMPILED_SOMAS
+
+
 def per_unit(op: Neuron) -> tuple[str, ...]:
     """Return the inputs that may differ from neuron to neuron."""
     return ("quantum", "current", *op.soma.parameters)

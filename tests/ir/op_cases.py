@@ -16,9 +16,10 @@ from onnx2snn.ir.ops import (
     IncrementMaxPool,
     IntegrateFire,
     Neuron,
+    Scheduled,
     SpikingOp,
 )
-from onnx2snn.ir.somas import LINEAR, PRELU
+from onnx2snn.ir.somas import LINEAR, PRELU, SIGMOID
 
 INTEGERS = ("t", "timesteps", "stimulus", "seed", "window")
 BATCH, CHANNELS, SIDE = 2, 3, 5
@@ -35,7 +36,11 @@ SOMA_RANGES = {
 
 def _is_tested(op: SpikingOp) -> bool:
     """All but those that only repeat, for another soma, what is tested without one."""
-    if not isinstance(op, Neuron) or op.soma in (LINEAR, PRELU):
+    if not isinstance(op, Neuron):
+        return True
+    if isinstance(op, Scheduled):  # the schedule does not know the soma nor the digits
+        return op.soma in (LINEAR, SIGMOID) and getattr(op, "digits", 2) == 2
+    if op.soma in (LINEAR, PRELU):
         return True
     return not isinstance(op, IntegrateFire) and getattr(op, "digits", 1) <= 2
 
@@ -96,6 +101,8 @@ def case(op: SpikingOp, seed: int = 0, timesteps: int = 6, stimulus: int = 2) ->
     if isinstance(op, Neuron):
         attributes |= {name: float(rng.uniform(0.1, 0.9)) for name in op.attributes}
         attributes |= {"negative_threshold": -0.25} if "negative_threshold" in attributes else {}
+    if isinstance(op, Scheduled):
+        attributes |= {"silent_steps": float(seed % 3), "switch_off": float(seed % 2 == 0)}
     if isinstance(op, IncrementMaxPool):
         x = np.round(x) * inputs["quantum"]
     return Case(op, x, inputs, attributes)
