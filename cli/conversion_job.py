@@ -22,6 +22,7 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.data import Dataset, load_data
 from onnx2snn.runtime.image_folder import ImageOptions
 from onnx2snn.runtime.input_spec import input_specs
+from onnx2snn.runtime.native.library import custom_ops_path
 
 Progress = Callable[[str, float], None]
 Status = Literal["converted", "skipped", "failed"]
@@ -120,6 +121,7 @@ def run_conversion(
         preset=options.knobs(),
         max_loss=options.max_loss,
         strict=options.strict,
+        library=custom_ops_path(),
         progress=progress,
     )
     model.save(target.output)

@@ -28,7 +28,7 @@ from onnx2snn.converter.calibration.statistics import (
     measure,
 )
 from onnx2snn.converter.canonicalise import canonicalise
-from onnx2snn.converter.corrections.bias import correct_bias
+from onnx2snn.converter.corrections.correct import correct
 from onnx2snn.converter.describe import describe
 from onnx2snn.converter.graph.segments import affine_constants
 from onnx2snn.converter.graph.to_model import to_model
@@ -45,15 +45,11 @@ from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.seal import seal
-from onnx2snn.ir.session import Session, Tensors
+from onnx2snn.ir.session import Session
 
 Progress = Callable[[str, float], None]
 
 MEASURE_BYTES = 256 * 2**20
-CORRECTION_SAMPLES = 64
-CORRECTION_BYTES = 128 * 2**20
-FEWEST_CORRECTION_SAMPLES = 64
-"""With 32 samples the rate preset loses 0.7 points at T = 128, with 64 none (ResNet-20)."""
 SYNTHETIC_HEADROOM = 64
 GRID_SAMPLES = 64
 
@@ -68,6 +64,7 @@ def convert(
     max_loss: float | None = None,
     strict: bool = False,
     seed: int = 0,
+    library: str | None = None,
     progress: Progress | None = None,
     **knobs: Any,
 ) -> tuple[SpikingModel, ConversionReport]:
@@ -84,6 +81,8 @@ def convert(
             most this (share of changed top-1, or relative error where nothing classifies).
         strict: refuse, naming every operator that would not spike.
         seed: seed of synthetic samples.
+        library: custom-op library of compiled neurons for corrections that simulate, see
+            :func:`onnx2snn.runtime.custom_ops_path`; same result without it, only slower.
         progress: called with the stage and the share done.
         **knobs: any other field of :class:`Preset`, overriding the preset.
 
@@ -128,7 +127,9 @@ def convert(
             settled = settings.stimulus is not None or not can_fold(
                 spiking, canonical.model, samples.first(8)
             )
-            spiking = _correct(spiking, network, statistics, samples, settled=settled)
+            spiking = correct(
+                spiking, network.sites, statistics, samples, settled=settled, library=library
+            )
     with clock.stage("lay out"):
         spiking = lay_out(spiking, canonical.model, samples.first(8))
     if max_loss is not None:
@@ -247,26 +248,6 @@ def _emit(
     )
     foreign = {entry.domain: entry.version for entry in network.model.opset_import}
     return seal(inline(emit_spiking_graph(network.graph, parts), ANN_FUNCTIONS), manifest, foreign)
-
-
-def _correct(
-    model: SpikingModel,
-    network: PlannedNetwork,
-    statistics: Mapping[str, ChannelStatistics],
-    samples: Samples,
-    *,
-    settled: bool,
-) -> SpikingModel:
-    neurons = [site for site in network.sites if site.role == "neuron"]
-    layers = [site for site in neurons if site.activation.levels is None]  # steps are exact
-    if not layers:
-        return model
-    means = {site.name: statistics[site.name].mean for site in layers}
-    axes = {site.name: site.axis for site in layers}
-    widest = max(int(np.prod(site.shape)) * 4 for site in network.sites)
-    held = CORRECTION_BYTES // (widest * (1 if settled else model.manifest.timesteps))
-    few: Tensors = samples.first(max(FEWEST_CORRECTION_SAMPLES, min(CORRECTION_SAMPLES, held)))
-    return correct_bias(model, means, axes, few, settled=settled)
 
 
 def _refuse_analog(manifest: Manifest, strict: bool) -> None:

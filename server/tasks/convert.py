@@ -7,6 +7,7 @@ from typing import Any
 
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.runtime.native.library import custom_ops_path
 from onnx2snn.runtime.report import write_report
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.inputs import data_for, limited
@@ -36,6 +37,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
         max_loss=arguments["max_loss"],
         strict=arguments["strict"],
         seed=arguments["seed"],
+        library=custom_ops_path(),
         progress=progress,
     )
     out = folder / "out"

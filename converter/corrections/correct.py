@@ -1,0 +1,52 @@
+"""All corrections of a conversion, in one walk over the layers of the spiking network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from onnx2snn.converter.calibration.samples import Samples
+from onnx2snn.converter.calibration.statistics import ChannelStatistics
+from onnx2snn.converter.corrections.bias import correct_bias
+from onnx2snn.converter.corrections.layerwise import LayerWalk
+from onnx2snn.converter.planning.sites import Site
+from onnx2snn.ir.model import SpikingModel
+
+MOST_SAMPLES = 64
+MOST_BYTES = 128 * 2**20
+FEWEST_SAMPLES = 64
+"""With 32 samples the rate preset loses 0.7 points at T = 128, with 64 none (ResNet-20)."""
+
+
+def correct(
+    model: SpikingModel,
+    sites: tuple[Site, ...],
+    statistics: Mapping[str, ChannelStatistics],
+    samples: Samples,
+    *,
+    settled: bool,
+    library: str | None = None,
+) -> SpikingModel:
+    """Return the model with corrected constants.
+
+    Args:
+        model: a sealed model in the folded layout.
+        sites: places of neurons.
+        statistics: of the ANN's activations, by site name.
+        samples: calibration data.
+        settled: compare settled values; otherwise the values after the model's default T.
+        library: custom-op library that runs neurons compiled, if there is one.
+    """
+    neurons = [site for site in sites if site.role == "neuron"]
+    inexact = {site.name: site for site in neurons if site.activation.levels is None}
+    if not inexact:  # steps are exact
+        return model
+    widest = max(int(np.prod(site.shape)) * 4 for site in sites)
+    held = MOST_BYTES // (widest * (1 if settled else model.manifest.timesteps))
+    few = samples.first(max(FEWEST_SAMPLES, min(MOST_SAMPLES, held)))
+    axes = {site.name: site.axis for site in inexact.values()}
+    walk = LayerWalk(model, few, axes, settled=settled, library=library)
+    for run in walk:
+        correct_bias(run, statistics[run.layer.name].mean)
+    return walk.result()
