@@ -10,8 +10,7 @@ from onnx2snn.converter.exporters.profiles import Profile
 from onnx2snn.ir.derive.parts import split_parts
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.model import NeuronLayer, SpikingModel
-from onnx2snn.ir.ops import DirectCurrent, Neuron, spiking_op
-from onnx2snn.ir.ops.base import DOMAIN
+from onnx2snn.ir.ops import DOMAIN, DirectCurrent, Neuron, spiking_op
 
 _ORDER_KEEPING = ("Softmax", "LogSoftmax", "ArgMax", "Identity", "Cast", "Flatten", "Reshape")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import onnx
@@ -56,6 +57,15 @@ class StepModel:
     states: tuple[StateTensor, ...]
 
 
+class Stateful(Protocol):
+    """A derived model with explicit states."""
+
+    @property
+    def states(self) -> tuple[StateTensor, ...]:
+        """Return its states."""
+        ...
+
+
 def to_step(model: SpikingModel) -> StepModel:
     """Return the model of one timestep."""
     plain = model.plain
@@ -82,7 +92,7 @@ def to_step(model: SpikingModel) -> StepModel:
 
 
 def initial_states(
-    model: SpikingModel, step: StepModel, feeds: Mapping[str, NDArray[np.generic]]
+    model: SpikingModel, step: Stateful, feeds: Mapping[str, NDArray[np.generic]]
 ) -> dict[str, Array]:
     """Return the states before the first timestep: zeros, shaped for the batch of ``feeds``."""
     if not step.states:

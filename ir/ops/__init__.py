@@ -5,8 +5,9 @@ from __future__ import annotations
 import onnx
 
 from onnx2snn.ir.errors import InvariantError
-from onnx2snn.ir.ops.base import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, SpikingOp
+from onnx2snn.ir.ops.base import SpikingOp
 from onnx2snn.ir.ops.direct_current import DirectCurrent
+from onnx2snn.ir.ops.domain import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET
 from onnx2snn.ir.ops.estimate import Estimate, Hold, Increment
 from onnx2snn.ir.ops.first_spike import FirstSpike
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire

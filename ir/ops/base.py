@@ -4,10 +4,11 @@ A *stream* is a tensor whose leading axis folds time into the batch, T-major: ``
 timestep 1 of all N samples, then timestep 2, and so on. Its running sum ``C_t = x_1 + ... + x_t``
 divided by the gain ``g_t = min(t, S)`` estimates the value of an ANN tensor (S: stimulus steps).
 
-Each operator exists in three ONNX forms that mean the same thing:
+Each operator exists in four ONNX forms that mean the same thing:
 
 * ``sequence_body``: the whole stream at once; this is what a ``.snn.onnx`` file carries.
 * ``step_body``: one timestep, state as explicit inputs and outputs (streaming).
+* ``chunk_body``: some timesteps, from any one on, state as explicit inputs and outputs.
 * ``settled_body``: the value the operator converges to once the net is silent. A file whose
   bodies are all settled is the *quantised ANN on the same grid* (the PTQ row).
 
@@ -17,19 +18,16 @@ and once in numpy (``step``), slow and obvious: the judge of the others.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 import onnx
 from onnx import parser
 
+from onnx2snn.ir.ops.chunk_body import chunk_function
+from onnx2snn.ir.ops.domain import DOMAIN, OPSET
 from onnx2snn.ir.types import Array, Parameters, State
-
-DOMAIN = "onnx2snn"
-DOMAIN_VERSION = 1
-OPSET = 21
-IR_VERSION = 10
 
 
 class SpikingOp(ABC):
@@ -77,6 +75,25 @@ class SpikingOp(ABC):
     def settled_body(self) -> onnx.FunctionProto:
         """Return the ONNX function of the settled value; same signature as the sequence body."""
 
+    def chunk_body(self) -> onnx.FunctionProto:
+        """Return the ONNX function that processes some timesteps with explicit state.
+
+        A Scan over the step body. ``clock`` holds the timesteps, int64 [K], counted from 1; the
+        stream is [K*N, *F]. States pass the Scan flat: older onnxruntime needs known ranks.
+        """
+        return chunk_function(self)
+
+    @property
+    def chunk_name(self) -> str:
+        """Return the ``op_type`` of the chunk body."""
+        return f"{self.name}_Chunk"
+
+    @property
+    def chunk_inputs(self) -> tuple[str, ...]:
+        """Return the formal inputs of the chunk body: ``timesteps`` gives way to ``clock``."""
+        rest = tuple("clock" if name == "timesteps" else name for name in self.inputs[1:])
+        return (self.inputs[0], *self.state, *rest)
+
     @property
     def step_name(self) -> str:
         """Return the ``op_type`` of the step body."""
@@ -98,6 +115,21 @@ class SpikingOp(ABC):
             y, state = self.step(steps[t - 1], state, t, parameters)
             outputs.append(y)
         return np.concatenate(outputs, axis=0)
+
+    def chunk(
+        self, x: Array, state: State, clock: Sequence[int], parameters: Parameters
+    ) -> tuple[Array, State]:
+        """Run ``step`` over the timesteps of ``clock``; x is their stream [K*N, *F].
+
+        Returns:
+            The folded output and the state after the last timestep.
+        """
+        steps = x.reshape(len(clock), x.shape[0] // len(clock), *x.shape[1:])
+        outputs = []
+        for t, step in zip(clock, steps, strict=True):
+            y, state = self.step(step, state, int(t), parameters)
+            outputs.append(y)
+        return np.concatenate(outputs, axis=0), state
 
 
 def gain(t: int, parameters: Parameters) -> np.float32:

@@ -9,6 +9,8 @@ own grid it is bit-plane coding: 8-bit images pass without loss, as spikes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 
@@ -63,6 +65,29 @@ class DirectCurrent(SpikingOp):
   shown = LessOrEqual (t, stimulus)
   gate = Cast <to = 1> (shown)
   y = Mul (x, gate)
+}""")
+
+    def chunk(
+        self, x: Array, state: State, clock: Sequence[int], parameters: Parameters
+    ) -> tuple[Array, State]:
+        """Repeat x over the timesteps of the clock, gated by the stimulus."""
+        steps = [self.step(x, state, int(t), parameters)[0] for t in clock]
+        return np.concatenate(steps, axis=0), state
+
+    def chunk_body(self) -> onnx.FunctionProto:
+        """Multiply x by a gate per timestep of the clock and fold time into the batch."""
+        return function("""DirectCurrent_Chunk (x, clock, stimulus) => (y) {
+  shown = LessOrEqual (clock, stimulus)
+  gate_flat = Cast <to = 1> (shown)
+  column = Constant <value_ints = [-1, 1]> ()
+  gate = Reshape (gate_flat, column)
+  row = Constant <value_ints = [1, -1]> ()
+  flat = Reshape (x, row)
+  repeated = Mul (gate, flat)
+  rest = Constant <value_ints = [-1]> ()
+  features = Shape <start = 1> (x)
+  folded = Concat <axis = 0> (rest, features)
+  y = Reshape (repeated, folded)
 }""")
 
     def settled_body(self) -> onnx.FunctionProto:

@@ -17,6 +17,7 @@ expectation compensation, Huang et al. 2024.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -134,6 +135,25 @@ class Hold(SpikingOp):
   zeros = Mul (rest, zero)
   ones = Add (zeros, one)
   steps = Reshape (timesteps, one)
+  repeats = Concat <axis = 0> (steps, ones)
+  y = Tile (x, repeats)
+}}""")
+
+    def chunk(
+        self, x: Array, state: State, clock: Sequence[int], parameters: Parameters
+    ) -> tuple[Array, State]:
+        """Repeat x over the timesteps of the clock."""
+        return np.concatenate([x] * len(clock), axis=0), state
+
+    def chunk_body(self) -> onnx.FunctionProto:
+        """Tile x along the batch axis."""
+        return function(f"""{self.chunk_name} (x, clock) => (y) {{
+  zero = Constant <value_ints = [0]> ()
+  one = Constant <value_ints = [1]> ()
+  rest = Shape <start = 1> (x)
+  zeros = Mul (rest, zero)
+  ones = Add (zeros, one)
+  steps = Shape (clock)
   repeats = Concat <axis = 0> (steps, ones)
   y = Tile (x, repeats)
 }}""")

@@ -30,7 +30,7 @@ class ReferenceBackend:
 
     def __init__(self, ops: Sequence[SpikingOp] = OPS) -> None:
         self._classes = [
-            made for op in ops for made in (_sequence_class(op), _step_class(op)) if made
+            made(op) for op in ops for made in (_sequence_class, _step_class, _chunk_class)
         ]
 
     def why_unavailable(self) -> str:
@@ -78,6 +78,19 @@ def _step_class(op: SpikingOp) -> type[OpRun]:
         return (y, *following)
 
     return type(op.step_name, (OpRun,), {"op_domain": DOMAIN, "_run": run})
+
+
+def _chunk_class(op: SpikingOp) -> type[OpRun]:
+    """Return the evaluator's class for a chunk of timesteps with explicit state."""
+
+    def run(self: Any, *inputs: Any, **_attributes: Any) -> tuple[Any, ...]:
+        named = dict(zip(op.chunk_inputs, inputs, strict=True))
+        state = tuple(named[name] for name in op.state)
+        clock = named["clock"].tolist()
+        y, following = op.chunk(inputs[0], state, clock, named | _attributes_of(self))
+        return (y, *following)
+
+    return type(op.chunk_name, (OpRun,), {"op_domain": DOMAIN, "_run": run})
 
 
 def _attributes_of(op_run: Any) -> dict[str, NDArray[np.generic]]:

@@ -25,10 +25,12 @@ from onnx2snn.runtime.engine.attributes import attributes
 from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
 from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
 
-_NEURONS = {op.name: op for op in OPS if isinstance(op, Neuron) and neurons.is_compiled(op)}
+_COMPILED = [op for op in OPS if isinstance(op, Neuron) and neurons.is_compiled(op)]
+_NEURONS = {op.name: op for op in _COMPILED} | {op.chunk_name: op for op in _COMPILED}
 _ON_SPIKES = {
     *("Conv", "Gemm", "MatMul", "Add", "AveragePool", "GlobalAveragePool", "ReduceMean"),
-    *("Concat", "Flatten", "Reshape", "Squeeze", "Slice", "Pad", "IncrementMaxPool"),
+    *("Concat", "Flatten", "Reshape", "Squeeze", "Slice", "Pad"),
+    *("IncrementMaxPool", "IncrementMaxPool_Chunk"),
 }
 
 
@@ -36,7 +38,7 @@ def lower(model: onnx.ModelProto, dense_above: float | None = None) -> onnx.Mode
     """Return the model with fused layers for whatever of it the engine has a form for.
 
     Args:
-        model: a folded model or a running body.
+        model: a folded model, a running body or a chunk of timesteps.
         dense_above: density of a timestep from which on a layer computes it densely; the
             engine's own measured choice if not given.
     """
@@ -119,7 +121,9 @@ class Lowering:
         found = self._spikes_of(node)
         if found is not None:
             self._emissions[node.output[0]] = found
-            self._waiting[node.output[0]] = node
+            if len(node.output) == 1:  # one with states is lowered for good: its spikes are decoded
+                self._waiting[node.output[0]] = node
+            self._made.update(node.output[1:])
             return
         sums = self._terms_of(node)
         if sums is not None and len(sums) <= MOST_TERMS:
@@ -130,7 +134,9 @@ class Lowering:
     def _fire(self, node: onnx.NodeProto, op: Neuron) -> bool:
         """Lower a neuron; says whether it was possible and worth it."""
         shape = self.shape(node.input[0])
-        named = dict(zip(op.inputs, node.input, strict=True))
+        carried = node.op_type == op.chunk_name
+        formal = op.chunk_inputs if carried else op.inputs
+        named = dict(zip(formal, node.input, strict=True))
         values = {name: self.floats(named[name]) for name in neurons.per_unit(op)}
         quantum = neurons.per_channel(values["quantum"], shape)
         wanted = self._readers[node.output[0]] & _ON_SPIKES
@@ -140,9 +146,12 @@ class Lowering:
         if sums is None:
             self._materialise(node.input[0])
         parameters = [named["quantum"], named["current"], named.get("slope", named["current"])]
-        parameters += [named[name] for name in ("n_min", "n_max", "timesteps", "stimulus")]
+        parameters += [named["n_min"], named["n_max"], named["clock" if carried else "timesteps"]]
+        parameters.append(named["stimulus"])
+        states = [named[name] for name in op.state] if carried else [named["current"]] * 2
         emissions = neurons.emissions_of(op, f"{ENGINE}/{node.output[0]}", quantum)
-        law = neurons.law_of(op, attributes(node))
+        law = neurons.law_of(op, attributes(node)) | {"carried": int(carried)}
+        parameters += states  # without a state to carry these are never read
         if sums is None:
             kind = "Encode" if emissions.codes else "EncodeValues"
             inputs = [node.input[0], *parameters]
@@ -150,9 +159,11 @@ class Lowering:
             kind = "Layer" if emissions.codes else "LayerValues"
             inputs = [*parameters, *self._sources(node.output[0], sums)]
             law |= self._choice()
+        outputs = [emissions.tensor, *node.output[1:]]
         self.nodes.append(
-            helper.make_node(kind, inputs, [emissions.tensor], name=node.name, domain=ENGINE, **law)
+            helper.make_node(kind, inputs, outputs, name=node.name, domain=ENGINE, **law)
         )
+        self._made.update(node.output[1:])
         self._emissions[node.output[0]] = emissions
         return True
 
@@ -240,7 +251,7 @@ class Lowering:
     def _add_currents(self, name: str) -> None:
         zero = self.add_constant("zero", np.zeros((), np.float32))
         one = self.add_constant("one", np.ones((), np.int64))
-        inputs = [zero] * 5 + [one] * 2 + self._sources(name, self._sums[name])
+        inputs = [zero] * 5 + [one] * 2 + [zero] * 2 + self._sources(name, self._sums[name])
         self.nodes.append(
             helper.make_node("Currents", inputs, [name], domain=ENGINE, **self._choice())
         )

@@ -23,7 +23,7 @@ def pooled(lowering: Lowering, node: onnx.NodeProto, spikes: Emissions) -> Emiss
     shape = lowering.shape(node.input[0])
     if shape is None or spikes.flat or len(shape) not in (3, 4):
         return None
-    if node.domain == DOMAIN and node.op_type == "IncrementMaxPool":
+    if node.domain == DOMAIN and node.op_type in ("IncrementMaxPool", "IncrementMaxPool_Chunk"):
         return _count_max_pool(lowering, node, spikes)
     if node.domain != "":
         return None
@@ -103,7 +103,10 @@ def _count_max_pool(
 ) -> Emissions | None:
     given = attributes(node)
     place = window(given, given["kernel_shape"])
-    quantum = lowering.floats(node.input[1])
+    carried = node.op_type.endswith("_Chunk")
+    states = list(node.input[1:3]) if carried else []
+    timesteps = node.input[-1]
+    quantum = lowering.floats(node.input[-2])
     if place is None or given.get("ceil_mode", 0) or not spikes.codes or quantum is None:
         return None
     same = np.array_equal(np.broadcast_to(quantum.reshape(-1), len(spikes.quantum)), spikes.quantum)
@@ -111,6 +114,14 @@ def _count_max_pool(
         return None
     tensor = f"{ENGINE}/{node.output[0]}"
     geometry = lowering.add_constant(f"{node.output[0]}/window", np.array(place, np.int64))
-    inputs = [spikes.tensor, geometry, node.input[2]]
-    lowering.nodes.append(helper.make_node("CountMaxPool", inputs, [tensor], domain=ENGINE))
+    inputs = [spikes.tensor, geometry, timesteps, *states]
+    lowering.nodes.append(
+        helper.make_node(
+            "CountMaxPool",
+            inputs,
+            [tensor, *node.output[1:]],
+            domain=ENGINE,
+            carried=int(carried),
+        )
+    )
     return Emissions(tensor, spikes.quantum, codes=True, unit=spikes.unit, ternary=True)

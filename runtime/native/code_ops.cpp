@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "carried_state.h"
 #include "kernels.h"
 #include "neuron_op.h"
 
@@ -41,6 +42,7 @@ class EncodeKernel : public Kernel {
     law_.leaky = info.integer("leaky", 0) != 0;
     law_.start = info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
+    carried_ = info.integer("carried", 0) != 0;
   }
 
   void compute(const Context& context) override {
@@ -48,7 +50,8 @@ class EncodeKernel : public Kernel {
     Law law = law_;
     law.n_min = context.number(4);
     law.n_max = context.number(5);
-    const auto timesteps = context.scalar(6);
+    const Clock clock(context.input(6), carried_);
+    const auto timesteps = clock.steps;
     const auto stimulus = context.scalar(7);
     if (x.shape.size() < 2 || timesteps < 1 || x.shape[0] % timesteps != 0) {
       throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
@@ -60,14 +63,19 @@ class EncodeKernel : public Kernel {
     const auto pixels = channels == 0 ? 0 : features / channels;
     const auto samples = static_cast<std::size_t>(x.shape[0] / timesteps);
     const auto tiles = (features + kTile - 1) / kTile;
+    Shape kept(x.shape);
+    kept[0] = static_cast<std::int64_t>(samples);
+    const CarriedState state(context, 8, kept, carried_);
     context.parallel(samples * tiles, [&](std::size_t item) {
       const auto first = item % tiles * kTile;
       const auto n = std::min(kTile, features - first);
       alignas(64) float charge[kTile] = {}, count[kTile] = {}, emission[kTile];
       alignas(64) std::int8_t code[kTile];
+      const auto place = item / tiles * features + first;
+      state.load(place, n, charge, count);
       for (std::int64_t t = 1; t <= timesteps; ++t) {
         const auto row = static_cast<std::size_t>(t - 1) * samples + item / tiles;
-        kernels().advance(law, rows.at(first), gain(t, stimulus),
+        kernels().advance(law, rows.at(first), gain(clock.before + t, stimulus),
                           x.as<float>() + row * features + first, charge, count, emission, n);
         if (codes_) {
           kernels().encode(emission, code, n);
@@ -76,6 +84,7 @@ class EncodeKernel : public Kernel {
           put(emission, first, n, pixels, channels, static_cast<float*>(out) + row * features);
         }
       }
+      state.store(place, n, charge, count);
     });
   }
 
@@ -100,6 +109,7 @@ class EncodeKernel : public Kernel {
 
   Law law_;
   bool codes_;
+  bool carried_ = false;
 };
 
 // Emissions times their quantum, per channel, as a dense stream [T*N, C, *S].
@@ -203,11 +213,14 @@ class SumPoolKernel : public Kernel {
 };
 
 // IncrementMaxPool of binary or ternary emissions: how far each window's highest count rises.
+// Carried from chunk to chunk: the counts and the highest of each window, channel-last.
 class CountMaxPoolKernel : public Kernel {
  public:
+  explicit CountMaxPoolKernel(const Info& info) : carried_(info.integer("carried", 0) != 0) {}
+
   void compute(const Context& context) override {
     const Tensor emissions = context.input(0);
-    const auto timesteps = static_cast<std::size_t>(context.scalar(2));
+    const auto timesteps = static_cast<std::size_t>(Clock(context.input(2), carried_).steps);
     const Windows windows(context.input(1), emissions.shape);
     const Shape shape = windows.output(emissions.shape);
     auto* out = static_cast<std::int8_t*>(context.output(0, shape));
@@ -215,8 +228,12 @@ class CountMaxPoolKernel : public Kernel {
     const auto size = static_cast<std::size_t>(product(emissions.shape, 1));
     const auto pooled = static_cast<std::size_t>(product(shape, 1));
     const auto samples = static_cast<std::size_t>(shape[0]) / std::max<std::size_t>(1, timesteps);
+    const CarriedPart counted(context, {3, 1}, counts_shape(emissions.shape, samples), carried_);
+    const CarriedPart held(context, {4, 2}, counts_shape(shape, samples), carried_);
     context.parallel(samples, [&](std::size_t sample) {
       std::vector<float> buffer, counts(size, 0.0F), highest(pooled, 0.0F), risen(pooled);
+      counted.load(sample * size, size, counts.data());
+      held.load(sample * pooled, pooled, highest.data());
       for (std::size_t t = 0; t < timesteps; ++t) {
         const auto row = t * samples + sample;
         const float* values = row_values(emissions, row, size, buffer);
@@ -233,10 +250,17 @@ class CountMaxPoolKernel : public Kernel {
         rise(windows, channels, counts, highest, risen);
         kernels().encode(risen.data(), codes, pooled);
       }
+      counted.store(sample * size, size, counts.data());
+      held.store(sample * pooled, pooled, highest.data());
     });
   }
 
  private:
+  static Shape counts_shape(Shape shape, std::size_t samples) {
+    shape[0] = static_cast<std::int64_t>(samples);
+    return shape;
+  }
+
   static void rise(const Windows& windows, std::size_t channels, const std::vector<float>& counts,
                    std::vector<float>& highest, std::vector<float>& risen) {
     constexpr float kLowest = -1e30F;
@@ -252,6 +276,21 @@ class CountMaxPoolKernel : public Kernel {
       highest[i] = now;
     }
   }
+
+  bool carried_;
+};
+
+struct CountMaxPoolOperator : Operator {
+  CountMaxPoolOperator()
+      : Operator("CountMaxPool",
+                 {ort::Type::any, ort::Type::int64, ort::Type::int64, ort::Type::float32,
+                  ort::Type::float32},
+                 {ort::Type::int8, ort::Type::float32, ort::Type::float32}) {
+    required = 3;
+  }
+  std::unique_ptr<Kernel> make(const Info& info) const override {
+    return std::make_unique<CountMaxPoolKernel>(info);
+  }
 };
 
 template <typename Made>
@@ -264,9 +303,13 @@ struct EncodeOperator : Operator {
   EncodeOperator(const char* name, bool codes_)
       : Operator(name,
                  {ort::Type::float32, ort::Type::float32, ort::Type::float32, ort::Type::float32,
-                  ort::Type::float32, ort::Type::float32, ort::Type::int64, ort::Type::int64},
-                 {codes_ ? ort::Type::int8 : ort::Type::float32}),
-        codes(codes_) {}
+                  ort::Type::float32, ort::Type::float32, ort::Type::int64, ort::Type::int64,
+                  ort::Type::float32, ort::Type::float32},
+                 {codes_ ? ort::Type::int8 : ort::Type::float32, ort::Type::float32,
+                  ort::Type::float32}),
+        codes(codes_) {
+    required = 8;
+  }
   std::unique_ptr<Kernel> make(const Info& info) const override {
     return std::make_unique<EncodeKernel>(info, codes);
   }
@@ -284,9 +327,7 @@ std::vector<std::unique_ptr<Operator>> code_operators() {
       "Decode", std::vector<Type>{Type::any, Type::float32}, std::vector<Type>{Type::float32}));
   operators.push_back(std::make_unique<SimpleOperator<SumPoolKernel>>(
       "SumPool", std::vector<Type>{Type::any, Type::int64}, std::vector<Type>{Type::float32}));
-  operators.push_back(std::make_unique<SimpleOperator<CountMaxPoolKernel>>(
-      "CountMaxPool", std::vector<Type>{Type::any, Type::int64, Type::int64},
-      std::vector<Type>{Type::int8}));
+  operators.push_back(std::make_unique<CountMaxPoolOperator>());
   return operators;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "carried_state.h"
 #include "layer_plan.h"
 #include "layer_rows.h"
 #include "neuron_op.h"
@@ -27,6 +28,8 @@ struct Call {
   float dense_above;
   std::size_t timesteps, samples;
   std::int64_t stimulus;
+  std::int64_t before;  // timesteps that went before this call
+  const CarriedState& state;
   void* out;
   Scratch* scratch;
 
@@ -52,7 +55,11 @@ class Tile {
     floats_ = pixels_ * channels_;
     const auto& output = call.plan.output;
     kept_ = std::min(channels_, output.channels - block * channels_);
-    if (call.form != Form::currents) load_rows();
+    if (call.form == Form::currents) return;
+    load_rows();
+    for (std::size_t p = 0; p < pixels_; ++p) {
+      call_.state.load(this->place(0, p), kept_, charge_ + p * channels_, count_ + p * channels_);
+    }
   }
 
   void run() {
@@ -65,7 +72,7 @@ class Tile {
         continue;
       }
       // Without input, without emission before and under the same drive, nothing changes.
-      const float g = gain(static_cast<std::int64_t>(t) + 1, call_.stimulus);
+      const float g = gain(call_.before + static_cast<std::int64_t>(t) + 1, call_.stimulus);
       if (!driven && quiet && g == before) {
         put_silence(t);
         continue;
@@ -74,6 +81,10 @@ class Tile {
       const Rows rows{inverse_, drive_, slope_};
       quiet = !kernels().advance(call_.law, rows, g, sums_, charge_, count_, emission_, floats_);
       quiet ? put_silence(t) : put_emission(t);
+    }
+    if (call_.form == Form::currents) return;
+    for (std::size_t p = 0; p < pixels_; ++p) {
+      call_.state.store(place(0, p), kept_, charge_ + p * channels_, count_ + p * channels_);
     }
   }
 
@@ -204,13 +215,15 @@ class LayerKernel : public Kernel {
     law_.start = info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
     dense_above_ = info.number("dense_above", 0.35F);
+    carried_ = info.integer("carried", 0) != 0;
   }
 
   void compute(const Context& context) override {
     const auto inputs = source_inputs(context);
     const auto plan = holder_.plan_for(inputs);
     const auto& shape = inputs.front().emissions.shape;
-    const auto timesteps = context.scalar(5);
+    const Clock clock(context.input(5), carried_);
+    const auto timesteps = clock.steps;
     if (timesteps < 1 || shape[0] % timesteps != 0) {
       throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
     }
@@ -224,6 +237,8 @@ class LayerKernel : public Kernel {
       rows = std::make_unique<LayerRows>(law, context.input(0), context.input(1), context.input(2),
                                          plan->output, rank, padded);
     }
+    const auto samples = shape[0] / timesteps;
+    const CarriedState state(context, kFirstState, output_shape(*plan, samples, rank), carried_);
     Call call{*plan,
               inputs,
               law,
@@ -231,8 +246,10 @@ class LayerKernel : public Kernel {
               form_,
               dense_above_,
               static_cast<std::size_t>(timesteps),
-              static_cast<std::size_t>(shape[0] / timesteps),
+              static_cast<std::size_t>(samples),
               context.scalar(6),
+              clock.before,
+              state,
               context.output(0, output_shape(*plan, shape[0], rank)),
               nullptr};
     run_call(context, call);
@@ -260,19 +277,23 @@ class LayerKernel : public Kernel {
   Law law_;
   Form form_;
   float dense_above_;
+  bool carried_ = false;
   PlanHolder holder_;
 };
 
 struct LayerOperator : Operator {
   LayerOperator(const char* name, Form form_)
-      : Operator(name, types(), {form_ == Form::codes ? ort::Type::int8 : ort::Type::float32}),
+      : Operator(name, types(),
+                 {form_ == Form::codes ? ort::Type::int8 : ort::Type::float32, ort::Type::float32,
+                  ort::Type::float32}),
         form(form_) {
     required = kFirstSource + 3;
   }
 
   static std::vector<ort::Type> types() {
-    std::vector<ort::Type> types(kFirstSource - 2, ort::Type::float32);
+    std::vector<ort::Type> types(kFirstState - 2, ort::Type::float32);
     types.insert(types.end(), 2, ort::Type::int64);
+    types.insert(types.end(), kFirstSource - kFirstState, ort::Type::float32);
     for (std::size_t i = 0; i < kMostSources; ++i) {
       types.insert(types.end(), {ort::Type::any, ort::Type::float32, ort::Type::int64});
     }

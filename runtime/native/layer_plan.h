@@ -10,7 +10,8 @@
 namespace onnx2snn {
 
 constexpr std::size_t kMostSources = 4;
-constexpr std::size_t kFirstSource = 7;  // inputs before it: the neuron's parameters
+constexpr std::size_t kFirstState = 7;   // inputs before it: the neuron's parameters
+constexpr std::size_t kFirstSource = 9;  // charge and count lie between, channel-last
 
 // A source as it stands among the inputs of a layer.
 struct SourceInput {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "carried_state.h"
 namespace onnx2snn {
 
 float gain(std::int64_t t, std::int64_t stimulus) {
@@ -25,60 +26,73 @@ constexpr std::size_t kTile = 1024;  // neurons whose state stays in the first-l
 
 class NeuronKernel : public Kernel {
  public:
-  NeuronKernel(Law law, const Info& info) : law_(law) {
+  NeuronKernel(Law law, const Info& info, bool carried) : law_(law), carried_(carried) {
     law_.start = law.kind == Kind::graded ? 0.5F : info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
   }
 
   void compute(const Context& context) override {
-    std::size_t next = law_.leaky ? 4 : 3;
+    const std::size_t first_row = carried_ ? 3 : 1;
+    std::size_t next = first_row + 2;
     const Tensor x = context.input(0);
-    const Tensor slope = law_.leaky ? context.input(3) : Tensor{};
+    const Tensor slope = law_.leaky ? context.input(next++) : Tensor{};
     Law law = law_;
     law.n_min = context.number(next++);
     law.n_max = context.number(next++);
-    const auto timesteps = context.scalar(next++);
+    const Clock clock(context.input(next++), carried_);
     const auto stimulus = context.scalar(next);
-    if (x.shape.empty() || timesteps < 1 || x.shape[0] % timesteps != 0) {
+    const Shape stream = x.shape.empty() ? Shape{1} : x.shape;
+    if (clock.steps < 1 || stream[0] % clock.steps != 0) {
       throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
     }
-    const Expanded rows(law, context.input(1), context.input(2), slope, x.shape);
+    const Expanded rows(law, context.input(first_row), context.input(first_row + 1), slope, stream);
     auto* y = static_cast<float*>(context.output(0, x.shape));
-    const auto features = static_cast<std::size_t>(product(x.shape, 1));
-    const auto samples = static_cast<std::size_t>(x.shape[0] / timesteps);
+    const auto features = static_cast<std::size_t>(product(stream, 1));
+    const auto samples = static_cast<std::size_t>(stream[0] / clock.steps);
+    Shape kept(x.shape);
+    if (!kept.empty()) kept[0] = static_cast<std::int64_t>(samples);
+    const CarriedState state(context, 1, kept, carried_);
     const auto tiles = (features + kTile - 1) / kTile;
     context.parallel(samples * tiles, [&](std::size_t item) {
       const auto first = item % tiles * kTile;
       const auto n = std::min(kTile, features - first);
       alignas(64) float charge[kTile] = {}, count[kTile] = {}, emission[kTile];
-      for (std::int64_t t = 1; t <= timesteps; ++t) {
-        const auto at = (static_cast<std::size_t>(t - 1) * samples + item / tiles) * features + first;
-        kernels().advance(law, rows.at(first), gain(t, stimulus), x.as<float>() + at, charge, count,
-                          emission, n);
+      const auto place = item / tiles * features + first;
+      state.load(place, n, charge, count);
+      for (std::int64_t k = 0; k < clock.steps; ++k) {
+        const auto at = static_cast<std::size_t>(k) * samples * features + place;
+        kernels().advance(law, rows.at(first), gain(clock.before + k + 1, stimulus),
+                          x.as<float>() + at, charge, count, emission, n);
         for (std::size_t i = 0; i < n; ++i) y[at + i] = emission[i] * rows.quantum[first + i];
       }
+      state.store(place, n, charge, count);
     });
   }
 
  private:
   Law law_;
+  bool carried_;
 };
 
 struct NeuronOperator : Operator {
-  NeuronOperator(const std::string& name, Law law_)
-      : Operator(name, types(law_.leaky), {ort::Type::float32}), law(law_) {}
+  NeuronOperator(const std::string& name, Law law_, bool carried_)
+      : Operator(name, types(law_.leaky, carried_),
+                 std::vector<ort::Type>(carried_ ? 3 : 1, ort::Type::float32)),
+        law(law_),
+        carried(carried_) {}
 
-  static std::vector<ort::Type> types(bool leaky) {
-    std::vector<ort::Type> types(leaky ? 6 : 5, ort::Type::float32);
+  static std::vector<ort::Type> types(bool leaky, bool carried) {
+    std::vector<ort::Type> types((leaky ? 6U : 5U) + (carried ? 2U : 0U), ort::Type::float32);
     types.insert(types.end(), 2, ort::Type::int64);
     return types;
   }
 
   std::unique_ptr<Kernel> make(const Info& info) const override {
-    return std::make_unique<NeuronKernel>(law, info);
+    return std::make_unique<NeuronKernel>(law, info, carried);
   }
 
   Law law;
+  bool carried;
 };
 
 }  // namespace
@@ -93,7 +107,9 @@ std::vector<std::unique_ptr<Operator>> neuron_operators() {
       law.kind = kind;
       law.digits = digits;
       law.leaky = leaky;
-      operators.push_back(std::make_unique<NeuronOperator>(name, law));
+      operators.push_back(std::make_unique<NeuronOperator>(name, law, false));
+      operators.push_back(std::make_unique<NeuronOperator>(name + "_Step", law, true));
+      operators.push_back(std::make_unique<NeuronOperator>(name + "_Chunk", law, true));
     };
     add("IntegrateFire" + soma, Kind::binary, 1);
     add("SignedIntegrateFire" + soma, Kind::ternary, 1);

@@ -1,4 +1,5 @@
-// The neurons of the domain `onnx2snn` as operators of their own: dense stream in, dense out.
+// The neurons of the domain `onnx2snn` as operators of their own: dense stream in, dense out;
+// a whole run, one timestep (`_Step`) or a chunk of timesteps (`_Chunk`) with explicit state.
 #pragma once
 
 #include <memory>

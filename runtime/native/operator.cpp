@@ -104,6 +104,18 @@ void* Context::output(std::size_t i, const Shape& shape) const {
   return data;
 }
 
+Clock::Clock(const Tensor& told, bool carried) {
+  if (told.size() < 1) throw std::invalid_argument("there must be at least one timestep");
+  const auto* values = told.as<std::int64_t>();
+  steps = carried ? told.size() : values[0];
+  before = carried ? values[0] - 1 : 0;
+  for (std::int64_t k = 1; carried && k < steps; ++k) {
+    if (values[k] != values[k - 1] + 1) {
+      throw std::invalid_argument("the timesteps of a chunk follow one another");
+    }
+  }
+}
+
 Operator::Operator(std::string name_, std::vector<ort::Type> inputs_,
                    std::vector<ort::Type> outputs_)
     : ort::CustomOp{},

@@ -96,6 +96,15 @@ class Context {
   ort::KernelContext* context_;
 };
 
+// The timesteps of one call: a scalar T counts them from 1; a vector names them one by one, where
+// a run is cut into chunks and the state is carried from call to call.
+struct Clock {
+  std::int64_t before = 0;  // timesteps that went before
+  std::int64_t steps = 1;
+
+  Clock(const Tensor& told, bool carried);
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;

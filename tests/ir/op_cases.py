@@ -21,7 +21,7 @@ from onnx2snn.ir.ops import (
 )
 from onnx2snn.ir.somas import LINEAR, PRELU, SIGMOID
 
-INTEGERS = ("t", "timesteps", "stimulus", "seed", "window")
+INTEGERS = ("t", "timesteps", "stimulus", "seed", "window", "clock")
 BATCH, CHANNELS, SIDE = 2, 3, 5
 SOMA_RANGES = {
     "slope": (0.0, 0.5),
@@ -123,6 +123,15 @@ def step_model(case: Case) -> onnx.ModelProto:
     return _model(case, case.op.step_body(), case.op.step_inputs, outputs)
 
 
+def chunk_model(case: Case) -> onnx.ModelProto:
+    """The chunk body as a model: outputs y and the next states, in order; needs the step body."""
+    outputs = ("y", *(f"{name}_next" for name in case.op.state))
+    model = _model(case, case.op.chunk_body(), case.op.chunk_inputs, outputs)
+    if case.op.chunk_body().opset_import[-1].domain == DOMAIN:
+        model.functions.append(case.op.step_body())
+    return model
+
+
 def _model(case: Case, body: onnx.FunctionProto, inputs, outputs) -> onnx.ModelProto:
     node = helper.make_node(
         body.name, list(inputs), list(outputs), domain=DOMAIN, **case.attributes
@@ -143,6 +152,8 @@ def _model(case: Case, body: onnx.FunctionProto, inputs, outputs) -> onnx.ModelP
 
 
 def _shape(case: Case, name: str) -> list[None]:
+    if name == "clock":
+        return [None]
     if name in INTEGERS:
         return []
     return [None] * (case.inputs[name].ndim if name in case.inputs else 4)

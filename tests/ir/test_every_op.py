@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from onnx import checker
 from onnx.reference import ReferenceEvaluator
-from op_cases import TESTED_OPS, Case, case, sequence_model, settled_model, step_model
+from op_cases import (
+    TESTED_OPS,
+    Case,
+    case,
+    chunk_model,
+    sequence_model,
+    settled_model,
+    step_model,
+)
 
 from onnx2snn.ir.ops import Neuron, SpikingOp
 from onnx2snn.ir.session import Session
@@ -59,6 +69,31 @@ def test_step_body_equals_numpy_step(op: SpikingOp, timesteps: int, stimulus: in
         ):
             np.testing.assert_array_equal(ours, expected)
             np.testing.assert_array_equal(theirs, expected)
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in TESTED_OPS if op.name != "ReadOut"], ids=lambda op: op.name
+)
+@pytest.mark.parametrize("cuts", [(0, 6), (0, 1, 4, 6)])
+def test_chunks_of_timesteps_equal_numpy_and_the_whole(
+    op: SpikingOp, cuts: tuple[int, ...]
+) -> None:
+    it = case(op, seed=5, stimulus=3)
+    model = chunk_model(it)
+    checker.check_model(model)
+    session, whole = Session(model), by_numpy(it)
+    batch = len(it.x[0])
+    state = op.initial_state(it.x[0], it.parameters)
+    for start, end in itertools.pairwise(cuts):
+        clock = np.arange(start + 1, end + 1)
+        stream = it.x[start:end].reshape(-1, *it.x.shape[2:])
+        named = {**it.inputs, "clock": clock, "x": it.x[0] if op.name in RAW else stream}
+        feeds = {name: named[name] for name in op.chunk_inputs if name not in op.state}
+        feeds |= dict(zip(op.state, state, strict=True))
+        y, state = op.chunk(named["x"], state, clock.tolist(), it.parameters)
+        for expected, given in zip((y, *state), session.run(feeds).values(), strict=True):
+            np.testing.assert_array_equal(given, expected)
+        np.testing.assert_array_equal(y, whole[start * batch : end * batch])
 
 
 @each_op
