@@ -11,9 +11,9 @@ from op_cases import Case, sequence_model
 from onnx2snn.ir.ops import OPS, Neuron
 from onnx2snn.ir.session import Session
 from onnx2snn.runtime import custom_ops_path
-from onnx2snn.runtime.engine.neurons import COMPILED_SOMAS
+from onnx2snn.runtime.engine.neurons import is_compiled
 
-NEURONS = [op for op in OPS if isinstance(op, Neuron) and op.soma.name in COMPILED_SOMAS]
+NEURONS = [op for op in OPS if isinstance(op, Neuron) and is_compiled(op)]
 SHAPES = [(3,), (2, 5), (3, 4, 5), (1100,), (2, 3, 3, 2)]
 
 
