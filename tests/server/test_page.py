@@ -1,130 +1,84 @@
-"""The page in a real browser, from the choice of a file to the download."""
+"""The page as files: safe to serve, complete, true to the words of the converter."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import re
+from typing import get_args
 
 import httpx
-import onnx
 import pytest
-from onnx import helper
-from tests.server.attacks import model
-from tests.server.conftest import CALIBRATION, MODEL, TEST_DATA, Running
+from tests.server.conftest import ROOT, Running
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.xdist_group("service"),
-    pytest.mark.skipif(BROWSER is None, reason="needs chromium"),
-]
-WIDE = {"width": 1200, "height": 900}
-NARROW = {"width": 390, "height": 844}
+from onnx2snn.ir.manifest import Fate
+
+WEB = ROOT / "server" / "web"
+TEMPLATE = (WEB / "templates" / "index.html").read_text(encoding="utf-8")
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in (WEB / "static").glob("*.js")}
+STYLE = (WEB / "static" / "style.css").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as tools:
-        launched = tools.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+@pytest.mark.xdist_group("service")
+def test_page_is_served_with_all_it_names(service: Running) -> None:
+    answer = httpx.get(service.url)
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert 'data-keys="no"' in answer.text
+    assert "At most 8 MB each" in answer.text
+    own = [f"/static/{name}" for name in SCRIPTS]
+    named = re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text)
+    vendored = re.findall(r'"(/static/vendor/[^"]+)"', "".join(SCRIPTS.values()))
+    assert len(named) > 4
+    for path in {*own, *named, *vendored}:
+        assert httpx.get(service.url + path).status_code == 200, path
 
 
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
+def test_nothing_is_inline() -> None:
+    """The policy forbids it, and a browser would say so on its console only."""
+    assert not re.search(r"<script(?![^>]*\bsrc=)", TEMPLATE)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", TEMPLATE)
 
 
-def open_page(browser: Any, service: Running, complaints: list[str], **options: Any) -> Any:
-    page = browser.new_page(**options)
-    page.set_default_timeout(90_000)
-    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(service.url)
-    page.wait_for_selector("#presets input", state="attached")
-    return page
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_text_never_becomes_markup(name: str) -> None:
+    """Names of nodes and files are text of strangers."""
+    markup = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"
+    assert not re.search(markup, SCRIPTS[name])
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
-def test_from_upload_to_download(
-    viewport: dict[str, int],
-    scheme: str,
-    browser: Any,
-    service: Running,
-    complaints: list[str],
-) -> None:
-    page = open_page(browser, service, complaints, viewport=viewport, color_scheme=scheme)
-    page.set_input_files("#model-file", MODEL)
-    page.wait_for_selector("#verdict.good")
-    page.wait_for_selector("#graph svg rect")
-    page.set_input_files("#data-file", CALIBRATION)
-    page.set_input_files("#test-file", TEST_DATA)
-    page.wait_for_selector("#test-drop.done")
-    page.click("#options button.primary")
-    page.wait_for_selector("#curve canvas")
-    page.get_by_text("succeeded").first.wait_for()
-    assert "agreement with the ANN" in page.inner_text("#tiles")
-    assert "relu1" in page.inner_text("#layers")
-    with page.expect_download() as started:
-        page.click("#downloads a.primary")
-    content = Path(started.value.path()).read_bytes()
-    assert httpx.get(f"{service.url}/v1/snns/{hashlib.sha256(content).hexdigest()}").is_success
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert complaints == []
-    page.close()
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_modules_find_each_other(name: str) -> None:
+    for names, target in re.findall(
+        r'^import \{([^}]+)\} from "/static/([^"]+)"', SCRIPTS[name], re.M
+    ):
+        for imported in names.split(","):
+            export = rf"^export (async )?(function|const|class) {imported.strip()}\b"
+            assert re.search(export, SCRIPTS[target], re.M), f"{imported.strip()} of {target}"
 
 
-def test_by_keyboard(browser: Any, service: Running, complaints: list[str]) -> None:
-    page = open_page(browser, service, complaints, viewport=WIDE)
-    page.set_input_files("#model-file", MODEL)
-    page.wait_for_selector("#verdict.good")
-    page.focus("#show-nodes")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#nodes table")
-    page.focus("#presets input")
-    page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.querySelector('#presets input:checked').value") == "fast"
-    page.focus("#options input[name=timesteps]")
-    page.keyboard.type("2")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#downloads a.primary")
-    page.focus("#theme")
-    page.keyboard.press("Space")
-    assert page.evaluate("document.documentElement.dataset.theme") in ("dark", "light")
-    assert complaints == []
-    page.close()
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_elements_that_scripts_ask_for_exist(name: str) -> None:
+    places = set(re.findall(r'\bid="([^"{]+)"', TEMPLATE))
+    asked = re.findall(r'\b(?:byId|show|fill)\("([^"]+)"', SCRIPTS[name])
+    assert set(asked) <= places
 
 
-def test_names_of_nodes_are_text(
-    browser: Any, service: Running, complaints: list[str], tmp_path: Path
-) -> None:
-    name = "<img src=x onerror=document.title='owned'><script>document.title='owned'</script>"
-    node = helper.make_node("Relu", ["x"], ["y"], name=name)
-    path = tmp_path / "evil.onnx"
-    path.write_bytes(model([node]))
-    onnx.load(path)
-    page = open_page(browser, service, complaints, viewport=WIDE)
-    page.set_input_files("#model-file", path)
-    page.wait_for_selector("#verdict.good, #verdict.bad-text")
-    page.wait_for_selector("#graph svg")
-    page.click("#show-nodes")
-    page.wait_for_selector("#nodes table")
-    assert "<img" in page.inner_text("#nodes")
-    assert page.title() == "onnx2snn"
-    assert complaints == []
-    page.close()
+@pytest.mark.parametrize("fate", get_args(Fate))
+def test_every_fate_has_a_colour_and_words(fate: str) -> None:
+    assert f'[data-fate="{fate}"]' in STYLE
+    assert re.search(rf'\b"?{fate}"?: "', SCRIPTS["fates.js"])
 
 
-def test_what_is_refused_says_why(
-    browser: Any, service: Running, complaints: list[str], tmp_path: Path
-) -> None:
-    path = tmp_path / "text.onnx"
-    path.write_text("not a model")
-    page = open_page(browser, service, complaints, viewport=WIDE)
-    page.set_input_files("#model-file", path)
-    page.wait_for_selector("#findings li.error")
-    assert page.is_hidden("#options-section")
-    page.close()
+def test_every_colour_is_defined() -> None:
+    used = set(re.findall(r"var\((--[a-z-]+)\)", STYLE + "".join(SCRIPTS.values())))
+    used |= set(re.findall(r'"(--[a-z-]+)"', SCRIPTS["curve.js"]))
+    given = {"--share", "--fate"}
+    assert used - given <= set(re.findall(r"(--[a-z-]+):", STYLE))
+
+
+def test_vendored_files_bring_their_licences() -> None:
+    vendor = WEB / "static" / "vendor"
+    for path in vendor.glob("*.js"):
+        licence = vendor / f"{path.name.split('-')[0]}-LICENSE.txt"
+        assert "Permission is hereby granted" in licence.read_text(encoding="utf-8"), path.name

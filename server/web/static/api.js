@@ -9,6 +9,10 @@ export class ApiProblem extends Error {
   }
 }
 
+export function problemOf(error) {
+  return error instanceof ApiProblem ? error.problem : { code: "page", detail: String(error) };
+}
+
 export function useKey(value) {
   key.value = value;
   sessionStorage.setItem("key", value);
@@ -28,6 +32,7 @@ async function request(path, options = {}) {
     throw new ApiProblem({ code: "unreachable", detail: "the service does not answer" });
   }
   if (answer.ok) return answer;
+  if (answer.status === 401) document.dispatchEvent(new CustomEvent("unauthorized"));
   const type = answer.headers.get("content-type") || "";
   const told = type.includes("json") ? await answer.json() : { detail: answer.statusText };
   throw new ApiProblem({ code: String(answer.status), ...told });
@@ -37,15 +42,44 @@ export async function getJson(path) {
   return (await request(path)).json();
 }
 
+export async function getText(path) {
+  return (await request(path)).text();
+}
+
 export async function postJson(path, body, headers = {}) {
   const all = { "Content-Type": "application/json", ...headers };
   return (await request(path, { method: "POST", headers: all, body: JSON.stringify(body) })).json();
 }
 
-export async function upload(path, file) {
-  const query = new URLSearchParams({ name: file.name });
-  const headers = { "Content-Type": "application/octet-stream" };
-  return (await request(`${path}?${query}`, { method: "POST", headers, body: file })).json();
+export async function remove(path) {
+  await request(path, { method: "DELETE" });
+}
+
+// A request of the older kind: only these tell how much has been sent.
+export function upload(path, file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `${path}?${new URLSearchParams({ name: file.name })}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    if (key.value) request.setRequestHeader("Authorization", `Bearer ${key.value}`);
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / Math.max(event.total, 1)));
+    request.addEventListener("error", () => reject(new ApiProblem({ code: "unreachable", detail: "the upload broke off" })));
+    request.addEventListener("load", () => {
+      const told = parseJson(request.responseText);
+      if (request.status === 401) document.dispatchEvent(new CustomEvent("unauthorized"));
+      if (request.status < 300 && told) resolve(told);
+      else reject(new ApiProblem({ code: String(request.status), detail: request.statusText, ...told }));
+    });
+    request.send(file);
+  });
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export async function download(path) {
@@ -58,46 +92,50 @@ export async function download(path) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-// Follows a job's events; after a break it goes on from the last one seen.
-export async function follow(jobId, onEvent) {
+// Follows a job's events and returns the job once it has ended, or when nobody wants to know any more.
+// After a break it goes on from the last event seen. The stream of a job that has ended closes by itself.
+export async function follow(jobId, onEvent, wanted) {
   let last = "";
-  let ended = false;
-  for (let trial = 0; !ended && trial < 50; trial += 1) {
+  for (let trial = 0; wanted() && trial < 50; trial += 1) {
     try {
-      const answer = await request(`/v1/jobs/${jobId}/events`, {
-        headers: last ? { "Last-Event-ID": last } : {},
-      });
+      const answer = await request(`/v1/jobs/${jobId}/events`, { headers: last ? { "Last-Event-ID": last } : {} });
       for await (const event of parse(answer.body)) {
+        if (!wanted()) return null;
         trial = 0;
         last = event.id;
         onEvent(event);
-        const state = event.kind === "state" ? event.data.state : "";
-        ended = ["succeeded", "failed", "cancelled"].includes(state);
       }
+      const job = await getJson(`/v1/jobs/${jobId}`);
+      if (job.done) return job;
     } catch (error) {
       if (error instanceof ApiProblem && !["unreachable", "503", "overloaded"].includes(error.problem.code)) throw error;
     }
-    if (!ended) await new Promise((wake) => setTimeout(wake, 1000));
+    await new Promise((wake) => setTimeout(wake, 1000));
   }
+  return null;
 }
 
 async function* parse(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    text += value;
-    const blocks = text.split("\n\n");
-    text = blocks.pop();
-    for (const block of blocks) {
-      const fields = Object.fromEntries(
-        block.split("\n").filter((line) => line.includes(": ")).map((line) => {
-          const at = line.indexOf(": ");
-          return [line.slice(0, at), line.slice(at + 2)];
-        }),
-      );
-      if (fields.data) yield { id: fields.id, kind: fields.event, data: JSON.parse(fields.data) };
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      text += value;
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) {
+        const fields = Object.fromEntries(
+          block.split("\n").filter((line) => line.includes(": ")).map((line) => {
+            const at = line.indexOf(": ");
+            return [line.slice(0, at), line.slice(at + 2)];
+          }),
+        );
+        if (fields.data) yield { id: fields.id, kind: fields.event, data: JSON.parse(fields.data) };
+      }
     }
+  } finally {
+    reader.cancel().catch(() => {});
   }
 }

@@ -1,8 +1,10 @@
-// The model as a drawing: layers from top to bottom, each node coloured by what becomes of it.
+// The model as a drawing, from top to bottom, each node coloured by what becomes of it.
+
+import { el } from "/static/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 168, HEIGHT = 40, GAP_X = 20, GAP_Y = 26, MARGIN = 12;
-const MOST_NODES = 2000;
+const WIDTH = 216, HEIGHT = 30;
+const MOST_NODES = 1500, PATIENCE = 20000;
 
 function svg(tag, attributes, text) {
   const made = document.createElementNS(SVG, tag);
@@ -11,82 +13,109 @@ function svg(tag, attributes, text) {
   return made;
 }
 
-// Longest path from the inputs: every edge points downwards.
-function levels(count, edges) {
-  const level = new Array(count).fill(0);
-  const next = Array.from({ length: count }, () => []);
-  const waiting = new Array(count).fill(0);
-  for (const [from, to] of edges) {
-    next[from].push(to);
-    waiting[to] += 1;
+// Nodes that only make constants say nothing about the data's way: those with no ancestor that stays.
+function withoutConstants(graph, fateOf) {
+  const above = graph.nodes.map(() => []);
+  for (const [from, to] of graph.edges) above[to].push(from);
+  const quiet = graph.nodes.map((node) => ["folded", "prologue"].includes(fateOf(node)));
+  const hidden = quiet.map(() => false);
+  for (let node = 0; node < quiet.length; node += 1) { // the nodes come in an order of running
+    hidden[node] = quiet[node] && above[node].every((other) => hidden[other]);
   }
-  const ready = [];
-  waiting.forEach((number, node) => { if (number === 0) ready.push(node); });
-  while (ready.length) {
-    const node = ready.pop();
-    for (const to of next[node]) {
-      level[to] = Math.max(level[to], level[node] + 1);
-      waiting[to] -= 1;
-      if (waiting[to] === 0) ready.push(to);
-    }
-  }
-  return level;
+  const place = new Map();
+  graph.nodes.forEach((_, node) => { if (!hidden[node]) place.set(node, place.size); });
+  return {
+    nodes: graph.nodes.filter((_, node) => !hidden[node]),
+    edges: graph.edges.filter(([from, to]) => place.has(from) && place.has(to)).map((edge) => edge.map((node) => place.get(node))),
+    left: graph.nodes.length - place.size,
+  };
 }
 
-// Rows of nodes, each row ordered by the mean place of the nodes above.
-function arrange(count, edges) {
-  const level = levels(count, edges);
-  const rows = [];
-  level.forEach((row, node) => { (rows[row] ||= []).push(node); });
-  const above = Array.from({ length: count }, () => []);
-  for (const [from, to] of edges) above[to].push(from);
-  const place = new Array(count).fill(0);
-  for (const row of rows) {
-    if (!row) continue;
-    const mean = (node) => above[node].length
-      ? above[node].reduce((sum, other) => sum + place[other], 0) / above[node].length
-      : 0;
-    row.sort((a, b) => mean(a) - mean(b) || a - b);
-    row.forEach((node, index) => { place[node] = index - (row.length - 1) / 2; });
+function layOut(count, edges) {
+  const worker = new Worker("/static/graph_worker.js");
+  return new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error("too long")), PATIENCE);
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => { event.preventDefault(); reject(new Error("too large")); };
+    worker.postMessage({ count, edges, width: WIDTH, height: HEIGHT });
+  }).finally(() => worker.terminate());
+}
+
+// A smooth line through points: corners become curves.
+function path(points) {
+  const middle = ([x1, y1], [x2, y2]) => `${(x1 + x2) / 2},${(y1 + y2) / 2}`;
+  let d = `M${points[0].join()}`;
+  for (let i = 1; i < points.length - 1; i += 1) {
+    const end = i === points.length - 2 ? points[i + 1].join() : middle(points[i], points[i + 1]);
+    d += ` Q${points[i].join()} ${end}`;
   }
-  return { level, place, rows };
+  return points.length === 2 ? `${d} L${points[1].join()}` : d;
 }
 
 function shorten(text, most) {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+  return text.length <= most ? text : `…${text.slice(1 - most)}`;
 }
 
-export function drawGraph(graph) {
-  const nodes = graph.nodes.slice(0, MOST_NODES);
-  const edges = graph.edges.filter(([from, to]) => from < nodes.length && to < nodes.length);
-  const { level, place, rows } = arrange(nodes.length, edges);
-  const widest = Math.max(1, ...rows.map((row) => (row ? row.length : 0)));
-  const width = widest * (WIDTH + GAP_X) + 2 * MARGIN;
-  const height = rows.length * (HEIGHT + GAP_Y) + 2 * MARGIN;
-  const x = (node) => width / 2 + place[node] * (WIDTH + GAP_X);
-  const y = (node) => MARGIN + level[node] * (HEIGHT + GAP_Y);
+function draw({ width, height, places, lines }, nodes, fates, onChoose) {
   const drawing = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
-  for (const [from, to] of edges) {
-    const [x1, y1, x2, y2] = [x(from), y(from) + HEIGHT, x(to), y(to)];
-    const far = level[to] - level[from] > 1;
-    const bend = far ? x1 + (x2 - x1) / 2 + WIDTH * 0.62 : (x1 + x2) / 2;
-    const middle = (y1 + y2) / 2;
-    const curve = far
-      ? `M${x1},${y1} C${bend},${y1 + 20} ${bend},${y1 + 20} ${bend},${middle} S${x2},${y2 - 20} ${x2},${y2}`
-      : `M${x1},${y1} C${x1},${middle} ${x2},${middle} ${x2},${y2}`;
-    drawing.append(svg("path", { d: curve }));
-  }
+  for (const points of lines) drawing.append(svg("path", { d: path(points) }));
   nodes.forEach((node, index) => {
-    const group = svg("g", { transform: `translate(${x(index) - WIDTH / 2},${y(index)})` });
-    const box = svg("rect", { width: WIDTH, height: HEIGHT, rx: 7 });
-    box.style.fill = `var(--fate-${node.fate}, var(--fate-unknown))`;
-    group.append(
-      svg("title", {}, `${node.name}\n${node.op}: ${node.fate}\n${node.detail}`),
-      box,
-      svg("text", { x: 9, y: 16, class: "op" }, shorten(node.op, 22)),
-      svg("text", { x: 9, y: 32, class: "fate" }, shorten(`${node.fate} · ${node.name}`, 27)),
-    );
+    const [x, y] = places[index];
+    const { fate } = fates[index];
+    const group = svg("g", { transform: `translate(${x - WIDTH / 2},${y - HEIGHT / 2})`, "data-fate": fate });
+    const op = node.op.slice(0, 22);
+    const room = Math.floor((WIDTH - 26 - 8 * op.length) / 6.5); // characters, at the width of wide fonts
+    const label = svg("text", { x: 10, y: 19 });
+    label.append(svg("tspan", { class: "op" }, op));
+    if (room > 3) label.append(svg("tspan", { class: "name", dx: 6 }, shorten(node.name, room)));
+    group.append(svg("title", {}, `${node.name}\n${node.op}: ${fate}`), svg("rect", { width: WIDTH, height: HEIGHT, rx: 7 }), label);
+    group.addEventListener("click", () => onChoose(index, group));
     drawing.append(group);
   });
   return drawing;
+}
+
+// The first node stands at the top; brings it into the middle as soon as the box has a width.
+function centre(box, [x]) {
+  const watch = new ResizeObserver(() => {
+    if (!box.clientWidth) return;
+    box.scrollLeft = x - box.clientWidth / 2;
+    watch.disconnect();
+  });
+  watch.observe(box);
+}
+
+export function graphView(graph, nodes, onDrawn) {
+  const known = new Map(nodes.map((node) => [node.node, node]));
+  const of = (node) => known.get(node.name) || { fate: "unknown", detail: "" };
+  const { nodes: kept, edges, left } = withoutConstants(graph, (node) => of(node).fate);
+  const box = el("div", { class: "scroll graph", tabindex: 0, role: "img", "aria-label": "Graph of the model, each node coloured by what becomes of it; the table says the same" });
+  const about = el("p", { class: "hint", role: "status" }, kept.length > MOST_NODES
+    ? `${kept.length} nodes are too many to draw; the table lists them.`
+    : "laying the graph out …");
+  const hint = [
+    graph.truncated ? "Only the beginning of the graph is drawn." : "",
+    left ? `${left} nodes that only make constants or shapes are not drawn.` : "",
+    "Click a node to read what becomes of it.",
+  ].filter(Boolean).join(" ");
+  const choose = (index, group) => {
+    box.querySelectorAll(".picked").forEach((other) => other.classList.remove("picked"));
+    group.classList.add("picked");
+    const { fate, detail } = of(kept[index]);
+    about.textContent = `${kept[index].name} (${kept[index].op}): ${fate}${detail ? `, ${detail}` : ""}`;
+  };
+  if (kept.length <= MOST_NODES) {
+    layOut(kept.length, edges)
+      .then((layout) => {
+        box.replaceChildren(draw(layout, kept, kept.map(of), choose));
+        centre(box, layout.places.reduce((top, place) => (place[1] < top[1] ? place : top)));
+        about.textContent = hint;
+        onDrawn();
+      })
+      .catch(() => {
+        box.hidden = true;
+        about.textContent = "The graph is too large to draw; the table lists its nodes.";
+      });
+  } else box.hidden = true;
+  return el("div", {}, box, about);
 }
