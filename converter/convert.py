@@ -36,6 +36,7 @@ from onnx2snn.converter.judging.layout import can_fold, lay_out
 from onnx2snn.converter.planning.emit import Ingredients, emit_spiking_graph
 from onnx2snn.converter.planning.network import PlannedNetwork, plan_spiking_network
 from onnx2snn.converter.planning.plan import frontier, plan_network
+from onnx2snn.converter.planning.schedule import fit_schedule
 from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron, input_neuron
 from onnx2snn.converter.presets import Preset, find_preset
 from onnx2snn.converter.report import ConversionReport
@@ -110,6 +111,7 @@ def convert(
             samples.first(1),
             batch_free=canonical.batch_free,
         )
+        settings = fit_schedule(settings, network.sites)
     with clock.stage("measure"):
         statistics = _measure(network, samples, settings)
         neurons = _set_thresholds(network, statistics, grids, settings)

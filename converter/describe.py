@@ -14,6 +14,7 @@ from onnx2snn.converter.canonicalise import Canonical
 from onnx2snn.converter.check import analog_nodes, node_fates
 from onnx2snn.converter.planning.network import PlannedNetwork
 from onnx2snn.converter.planning.plan import Plan, frontier
+from onnx2snn.converter.planning.schedule import schedule_findings
 from onnx2snn.converter.planning.sites import NeuronParameters
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.source.read import Source
@@ -53,7 +54,11 @@ def describe(
         seed=seed,
         analog_ops=(*_direct_inputs(grids, network), *_analog_nodes(network.plan)),
         nodes=node_fates(source, canonical, network.plan, network.changes),
-        findings=(*findings, *_input_findings(grids, samples)),
+        findings=(
+            *findings,
+            *_input_findings(grids, samples),
+            *schedule_findings(preset, network.sites),
+        ),
     )
 
 

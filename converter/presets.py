@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.ops import MAX_DIGITS
@@ -14,6 +14,8 @@ from onnx2snn.ir.types import Alphabet
 ThresholdRule = Literal["maximum", "percentile", "mse"]
 Pooling = Literal["membrane", "increment", "gated"]
 InputCoding = Literal["bit-planes", "direct"]
+Reset = Literal["soft", "hard"]
+Memory = Literal["bounded", "none"]
 
 
 class Preset(BaseModel):
@@ -37,6 +39,14 @@ class Preset(BaseModel):
         bias_correction: correct constants layer by layer for the quantised prefix.
         initial_potential: v_0 in units of the threshold (binary and ternary neurons).
         negative_threshold: u_neg in units of the threshold (ternary neurons).
+        reset: what a binary spike does to the potential: ``soft`` subtracts the threshold,
+            ``hard`` sets it to zero.
+        memory: whether ternary neurons remember what they emitted and keep the count within its
+            bounds; without memory they emit negative spikes freely, for signed activations only.
+        hold: timesteps by which a layer starts after the layers before it (layer-synchronous
+            schedule); 0: all start at once. Held as long as levels and stimulus, nothing is
+            premature, and binary spikes are exact.
+        switch_off: after the stimulus, neurons below the threshold switch off for good.
         pooling: where max-pooling happens: on membranes before the neuron, on spike counts, or
             by the firing-rate gate.
         input_coding: graded bit-planes (spikes) or direct current (analog first layer).
@@ -60,9 +70,38 @@ class Preset(BaseModel):
     bias_correction: bool = False
     initial_potential: float = 0.5
     negative_threshold: float = 0.0
+    reset: Reset = "soft"
+    memory: Memory = "bounded"
+    hold: int = Field(default=0, ge=0)
+    switch_off: bool = False
     pooling: Pooling = "membrane"
     input_coding: InputCoding = "bit-planes"
     input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Preset:
+        if self.reset == "hard":
+            if self.alphabet != "binary":
+                raise ValueError(f"reset = 'hard' is for binary spikes, not {self.alphabet} ones")
+            if self.stimulus is not None or self.hold or self.switch_off:
+                raise ValueError(
+                    "a hard reset loses charge, so it goes with a stimulus as long as the run "
+                    "(rate coding) and neither hold nor switch_off"
+                )
+        if self.memory == "none" and self.alphabet != "ternary":
+            raise ValueError(f"memory = 'none' is for ternary spikes, not {self.alphabet} ones")
+        if (
+            self.switch_off
+            and not self.hold
+            and (self.stimulus or self.timesteps) >= (self.timesteps)
+        ):
+            raise ValueError("switch_off needs timesteps after the stimulus")
+        return self
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether neurons follow a schedule."""
+        return self.hold > 0 or self.switch_off
 
     @property
     def grid_levels(self) -> int:
@@ -88,8 +127,9 @@ class Preset(BaseModel):
             return Preset.model_validate({**self.model_dump(), **self._scaled(given), **given})
         except ValidationError as error:
             wrong = error.errors()[0]
+            knob = ".".join(map(str, wrong["loc"]))
             raise DataError(
-                f"{'.'.join(map(str, wrong['loc']))} = {wrong['input']!r}: {wrong['msg']}",
+                f"{knob} = {wrong['input']!r}: {wrong['msg']}" if knob else wrong["msg"],
                 remedy="'onnx2snn presets' shows the values the presets use",
             ) from error
 

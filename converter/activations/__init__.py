@@ -9,7 +9,11 @@ from onnx2snn.converter.activations.clip import match_clip
 from onnx2snn.converter.activations.clip_floor import match_clip_floor, match_leaky_clip_floor
 from onnx2snn.converter.activations.elu import match_elu
 from onnx2snn.converter.activations.gated import match_gated, match_gelu, match_silu
-from onnx2snn.converter.activations.leaky_relu import match_leaky_relu, match_prelu
+from onnx2snn.converter.activations.leaky_relu import (
+    match_capped_leaky_relu,
+    match_leaky_relu,
+    match_prelu,
+)
 from onnx2snn.converter.activations.relu import match_relu
 from onnx2snn.converter.activations.softplus import match_softplus
 from onnx2snn.converter.activations.squashing import match_squashing
@@ -20,6 +24,7 @@ ACTIVATIONS: tuple[ActivationRule, ...] = (
     match_clip,
     match_leaky_relu,
     match_prelu,
+    match_capped_leaky_relu,
     match_clip_floor,
     match_leaky_clip_floor,
     match_silu,

@@ -1,4 +1,8 @@
-"""LeakyRelu and PRelu: max(z, 0) + slope min(z, 0), the leaky soma with signed counts."""
+"""LeakyRelu and PRelu: max(z, 0) + slope min(z, 0), the leaky soma with signed counts.
+
+In terms of thresholds: a positive spike costs theta, a negative one theta / slope. A symmetric cap
+(sthLeakyReLU) is the bound on the count.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.activations.base import Activation
+from onnx2snn.converter.ann_functions import is_ann
 from onnx2snn.converter.graph.rewiring import constant_operand, is_op
 from onnx2snn.ir.somas import PRELU
 
@@ -24,3 +29,11 @@ def match_prelu(node: gs.Node) -> Activation | None:
     if slope is None:
         return None
     return Activation(soma=PRELU, parameters={"slope": np.asarray(slope, dtype=np.float32)})
+
+
+def match_capped_leaky_relu(node: gs.Node) -> Activation | None:
+    """Match ``CappedLeakyRelu``, the leaky line between -cap and cap."""
+    if not is_ann(node, "CappedLeakyRelu"):
+        return None
+    slope, cap = np.asarray(node.attrs["alpha"], dtype=np.float32), float(node.attrs["cap"])
+    return Activation(soma=PRELU, lower=-cap, upper=cap, parameters={"slope": slope})

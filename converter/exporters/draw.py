@@ -109,7 +109,7 @@ class _Artist:
     def _neuron(self, node: onnx.NodeProto, op: Neuron) -> None:
         step, flow = self._canvas.step(node), self._canvas.flows[node.input[0]]
         encodes = all(self._drawing.parts[term.part].kind == "input" for term in flow)
-        if encodes and op.kind == "GradedIntegrateFire":
+        if encodes and op.alphabet == "graded":
             self._canvas.keep(node.output[0], flow)
             return
         self._findings += layer_losses(node, op)

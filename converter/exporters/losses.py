@@ -10,14 +10,21 @@ from onnx2snn.converter.exporters.profiles import Profile
 from onnx2snn.ir.derive.parts import split_parts
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.model import NeuronLayer, SpikingModel
-from onnx2snn.ir.ops import DOMAIN, DirectCurrent, Neuron, spiking_op
+from onnx2snn.ir.ops import (
+    DOMAIN,
+    DirectCurrent,
+    HardResetIntegrateFire,
+    Neuron,
+    Scheduled,
+    spiking_op,
+)
 
 _ORDER_KEEPING = ("Softmax", "LogSoftmax", "ArgMax", "Identity", "Cast", "Flatten", "Reshape")
 
 
 def layer_losses(node: onnx.NodeProto, op: Neuron) -> list[Finding]:
     """Return what is lost of one layer of neurons."""
-    if op.kind == "GradedIntegrateFire":
+    if op.alphabet == "graded":
         return [
             _finding(
                 "graded-spikes",
@@ -37,8 +44,20 @@ def layer_losses(node: onnx.NodeProto, op: Neuron) -> list[Finding]:
                 node,
             )
         ]
-    if op.kind == "SignedIntegrateFire":
-        return [
+    found = []
+    if isinstance(op, Scheduled):
+        found.append(
+            _finding(
+                "schedule",
+                "warning",
+                "the schedule is lost: the neuron does not wait, does not switch off and may emit "
+                "more spikes than its bound",
+                "convert without hold and switch_off, with a stimulus as long as the run",
+                node,
+            )
+        )
+    if op.alphabet == "ternary":
+        found.append(
             _finding(
                 "signed-spikes",
                 "warning",
@@ -46,8 +65,8 @@ def layer_losses(node: onnx.NodeProto, op: Neuron) -> list[Finding]:
                 "convert with --preset rate",
                 node,
             )
-        ]
-    return []
+        )
+    return found
 
 
 def max_pool_loss(node: onnx.NodeProto) -> Finding:
@@ -69,11 +88,19 @@ def model_losses(model: SpikingModel, profile: Profile) -> list[Finding]:
 def _neuron_losses(model: SpikingModel, profile: Profile) -> Iterator[Finding]:
     layers = _unit_layers(model)
     steps = model.stimulus_steps(model.manifest.timesteps)
-    if layers and profile.reset == "zero":
+    hard = [layer for layer in layers if isinstance(layer.op, HardResetIntegrateFire)]
+    if hard and profile.reset == "subtract":
+        yield _finding(
+            "hard-reset",
+            "warning",
+            f"{len(hard)} layer(s) reset to zero; an IF of {profile.name} resets by subtraction",
+            "convert with reset = 'soft'",
+        )
+    if len(hard) < len(layers) and profile.reset == "zero":
         yield _finding(
             "soft-reset",
             "warning",
-            f"{len(layers)} layer(s) reset by subtraction; an IF of "
+            f"{len(layers) - len(hard)} layer(s) reset by subtraction; an IF of "
             f"{profile.name or 'NIR'} resets to zero and loses the charge above the threshold",
             "choose a target that resets by subtraction (sinabs)",
         )

@@ -10,6 +10,7 @@
     Log(1 + Exp(x)), Max(x, 0) + Log(1 + Exp(-Abs(x)))      →  Softplus(x)
     Where(x > 0, x, a (Exp(x) - 1)) and scaled              →  Elu, Celu, Selu
     1 / (1 + Exp(-x)); x / (1 + Abs(x)); Where(x > a, x, 0) →  Sigmoid; Softsign; ThresholdedRelu
+    Clip(LeakyRelu(x), -c, c), LeakyRelu(Clip(x, -c/a, c))  →  CappedLeakyRelu (onnx2snn.ann)
     (x + Abs(x)) / 2                                        →  Relu(x)
 
 in whatever order and factoring: the function is compared, not the writing (``regions``). The node
@@ -24,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnx2snn.converter.ann_functions import ANN_DOMAIN, SILU, attach
+from onnx2snn.converter.ann_functions import ANN_DOMAIN, ANN_FUNCTIONS, attach
 from onnx2snn.converter.graph.rewiring import drop_dead
 from onnx2snn.converter.recognition.activation_shapes import (
     POINTS,
@@ -87,5 +88,5 @@ def _write(graph: gs.Graph, region: Region, shape: Shape) -> Change:
     node.attrs.update(shape.attributes)
     node.inputs = [region.x]
     if shape.domain == ANN_DOMAIN:
-        attach(graph, SILU)
+        attach(graph, next(body for body in ANN_FUNCTIONS if body.name == shape.op))
     return change

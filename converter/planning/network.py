@@ -15,6 +15,7 @@ from onnx2snn.converter.graph.channels import channel_axis
 from onnx2snn.converter.graph.to_model import to_model
 from onnx2snn.converter.judging.batching import batched_inputs
 from onnx2snn.converter.planning.plan import Marker, Plan, frontier, plan_network, read_out_tensors
+from onnx2snn.converter.planning.schedule import layer_depths
 from onnx2snn.converter.planning.sites import Site
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.rewrites.insert_encoders import (
@@ -152,8 +153,9 @@ def plan_spiking_network(
         **dict.fromkeys(planned.inputs, "input"),
         **dict.fromkeys(planned.encoders, "encoder"),
     }
+    depths = layer_depths(graph, plan.activations, planned.inputs)
     sites = tuple(
-        _site(node, roles.get(node.name, "neuron"), plan, shapes)
+        replace(_site(node, roles.get(node.name, "neuron"), plan, shapes), depth=depths[node.name])
         for node in graph.nodes
         if node.name in plan.activations
     )

@@ -14,7 +14,16 @@ from onnx2snn.converter.calibration.statistics import ChannelStatistics
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.thresholds import activation_range
 from onnx2snn.ir.manifest import Fate
-from onnx2snn.ir.ops import GradedIntegrateFire, IntegrateFire, Neuron, SignedIntegrateFire
+from onnx2snn.ir.ops import (
+    GradedIntegrateFire,
+    HardResetIntegrateFire,
+    IntegrateFire,
+    Neuron,
+    ScheduledGradedIntegrateFire,
+    ScheduledIntegrateFire,
+    ScheduledSignedIntegrateFire,
+    SignedIntegrateFire,
+)
 from onnx2snn.ir.types import Array
 
 UNLIMITED = float(2**22)
@@ -33,6 +42,7 @@ class Site:
         target: tensor it computes.
         axis: channel axis of both.
         shape: shape of the tensor at batch 1.
+        depth: layers of neurons before it, input encoders not counted.
     """
 
     name: str
@@ -42,6 +52,7 @@ class Site:
     target: str
     axis: int
     shape: tuple[int, ...]
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,8 +95,10 @@ def activation_neuron(
     n_min = -n_max if activation.signed else 0.0
     if activation.levels is not None:
         n_min = float(round(activation.lower / activation.upper * n_max))
+    if preset.memory == "none":
+        n_min, n_max = -UNLIMITED, UNLIMITED
     op = _neuron(activation, preset)
-    return NeuronParameters(op, quantum, n_min, n_max, _attributes(op, preset))
+    return NeuronParameters(op, quantum, n_min, n_max, _attributes(op, site, preset))
 
 
 def _span(
@@ -131,16 +144,24 @@ def _neuron(activation: Activation, preset: Preset) -> Neuron:
     sum. With a soma (of a Sigmoid, say) the target may fall while the estimate settles, and with
     negative values it must: there, a signed neuron stands in, also among binary ones.
     """
+    scheduled = preset.scheduled
     if preset.alphabet == "graded":
-        return GradedIntegrateFire(activation.soma, preset.digits)
+        graded = ScheduledGradedIntegrateFire if scheduled else GradedIntegrateFire
+        return graded(activation.soma, preset.digits)
     if preset.alphabet == "binary" and not activation.signed and not activation.soma.name:
-        return IntegrateFire(activation.soma)
-    return SignedIntegrateFire(activation.soma)
+        if preset.reset == "hard":
+            return HardResetIntegrateFire()
+        # A run longer than the stimulus needs the bound on the count.
+        bounded = scheduled or preset.stimulus is not None
+        return ScheduledIntegrateFire() if bounded else IntegrateFire()
+    return (ScheduledSignedIntegrateFire if scheduled else SignedIntegrateFire)(activation.soma)
 
 
-def _attributes(op: Neuron, preset: Preset) -> dict[str, float]:
+def _attributes(op: Neuron, site: Site, preset: Preset) -> dict[str, float]:
     values = {
         "initial_potential": preset.initial_potential,
         "negative_threshold": preset.negative_threshold,
+        "silent_steps": float(preset.hold * site.depth),
+        "switch_off": float(preset.switch_off),
     }
     return {name: values[name] for name in op.attributes}

@@ -22,6 +22,7 @@ POINTS: Values = np.concatenate(
     [np.linspace(-20.03, 20.07, 161), np.linspace(-4.011, 4.017, 161), [-1e-3, 0.0, 1e-3]]
 )
 TOLERANCE = 3e-6
+FAR = 1e9
 LEAST_THRESHOLD = 0.01
 """A smaller threshold lies between two points: it cannot be told from none."""
 
@@ -37,8 +38,15 @@ class Shape:
 
     def fits(self, values: Values) -> bool:
         """Whether the function has these values on ``POINTS``."""
-        wanted = self.function(POINTS)
-        return bool((np.abs(values - wanted) <= TOLERANCE * np.maximum(1, np.abs(wanted))).all())
+        return _equal(values, self.function(POINTS))
+
+    def fits_at(self, f: Function, points: Values) -> bool:
+        """Whether the function is f on other points."""
+        return _equal(f(points), self.function(points))
+
+
+def _equal(values: Values, wanted: Values) -> bool:
+    return bool((np.abs(values - wanted) <= TOLERANCE * np.maximum(1, np.abs(wanted))).all())
 
 
 def shapes_for(f: Function, constants: tuple[float, ...]) -> Iterator[Shape]:
@@ -52,6 +60,7 @@ def shapes_for(f: Function, constants: tuple[float, ...]) -> Iterator[Shape]:
     yield from _squashing(f)
     yield Shape("Softplus", lambda x: np.logaddexp(x, 0.0))
     yield from _falling(f)
+    yield from _capped(f)
     yield Shape("Relu", lambda x: np.maximum(x, 0.0))
     for alpha in (value for value in constants if abs(value) >= LEAST_THRESHOLD):
         yield Shape("ThresholdedRelu", _thresholded(alpha), {"alpha": alpha})
@@ -88,6 +97,21 @@ def _falling(f: Function) -> Iterator[Shape]:
     yield Shape("Celu", _exponential(1.0, limit, limit), {"alpha": limit})
     selu: dict[str, object] = {"alpha": limit / gamma, "gamma": gamma}
     yield Shape("Selu", _exponential(gamma, limit, 1.0), selu)
+
+
+def _capped(f: Function) -> Iterator[Shape]:
+    """The leaky line between two caps, one the negative of the other."""
+    cap, slope = _tidy(_at(f, FAR)), _tidy(_at(f, -1e-3) / -1e-3)
+    if not 0.0 < cap < FAR / 2 or not slope > 0.0 or slope == 1.0:
+        return
+
+    def function(x: Values) -> Values:
+        return np.clip(np.where(x < 0, slope * x, x), -cap, cap)
+
+    around = POINTS * cap / 10.0 / min(slope, 1.0)  # the caps may lie far outside of POINTS
+    if Shape("", function).fits_at(f, around):
+        attributes: dict[str, object] = {"alpha": slope, "cap": cap}
+        yield Shape("CappedLeakyRelu", function, attributes, ANN_DOMAIN)
 
 
 def _exponential(gamma: float, alpha: float, width: float) -> Function:

@@ -166,6 +166,18 @@ def test_a_lossless_export_needs_no_leave() -> None:
     assert [finding.code for finding in refusal.value.findings] == ["soft-reset"]
 
 
+def test_resets_and_schedules_are_losses_where_the_target_has_others() -> None:
+    hard = converted(nets.MLP, initial_potential=0.0, reset="hard")
+    export(hard, to="nir")  # an IF of NIR resets to zero: nothing is lost
+    with pytest.raises(ExportError) as refusal:
+        export(hard, to="nir", target="sinabs")
+    assert "hard-reset" in {finding.code for finding in refusal.value.findings}
+    held = converted(nets.MLP, hold=3)
+    with pytest.raises(ExportError) as refusal:
+        export(held, to="nir")
+    assert "schedule" in {finding.code for finding in refusal.value.findings}
+
+
 def test_a_current_that_depends_on_the_position_is_a_loss() -> None:
     model = converted(BEFORE_PADDING)
     report = export(model, to="nir", allow_losses=True)

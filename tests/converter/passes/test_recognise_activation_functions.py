@@ -16,13 +16,23 @@ net (float[N,4,5] x, float[N,4,5] other) => (float[N,4,5] y)
      float root = {1.4142135},
      float inverse = {0.70710677}, float cubic = {0.044715}, float outer = {0.7978846},
      float alpha = {0.7}, float gamma = {1.0507}, float product = {1.7580993},
-     float fifth = {0.2},
+     float fifth = {0.2}, float low = {-30},
      float[1,1,1] shaped = {0.5}, float minus = {-1}, float[4,1] many>
 { NODE }
 """
 
 # What exporters write, and the operator and attributes it is.
 WRITTEN = {
+    "capped_leaky": (
+        "l = LeakyRelu <alpha = 0.1> (x) \n n = Neg (six) \n [f] y = Clip (l, n, six)",
+        "CappedLeakyRelu",
+        {"alpha": 0.1, "cap": 6.0},
+    ),
+    "capped_leaky_inside": (
+        "c = Clip (x, low, six) \n [f] y = LeakyRelu <alpha = 0.2> (c)",
+        "CappedLeakyRelu",
+        {"alpha": 0.2, "cap": 6.0},
+    ),
     "silu": ("s = Sigmoid (x) \n [f] y = Mul (x, s)", "Silu", {"alpha": 1.0}),
     "silu_swapped": ("s = Sigmoid (x) \n [f] y = Mul (s, x)", "Silu", {"alpha": 1.0}),
     "silu_by_exp": (
