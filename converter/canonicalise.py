@@ -33,6 +33,9 @@ from onnx2snn.converter.passes.recognise_activation_functions import (
 )
 from onnx2snn.converter.passes.recognise_clip_floor import recognise_clip_floor
 from onnx2snn.converter.passes.recognise_global_average_pool import recognise_global_average_pool
+from onnx2snn.converter.passes.recognise_group_normalisation import (
+    recognise_group_normalisation,
+)
 from onnx2snn.converter.passes.recognise_leaky_relu import recognise_leaky_relu
 from onnx2snn.converter.passes.recognise_normalisation import recognise_normalisation
 from onnx2snn.converter.passes.recognise_relu import recognise_relu
@@ -66,6 +69,7 @@ PASSES: tuple[Pass, ...] = (
     recognise_clip_floor,  # after the passes that write its Clip and LeakyRelu; before folding
     recognise_activation_functions,  # after recognise_clip_floor: its Clip is no HardSigmoid
     recognise_normalisation,  # before its means become pools and its scale is folded
+    recognise_group_normalisation,  # likewise; after the one over the last axis, which is narrower
     recognise_global_average_pool,
     merge_matmul_add,  # gives a place to the shifts that follow
     split_batch_norm,

@@ -5,9 +5,10 @@
     x / Sqrt(ReduceMean(x^2) + eps) * scale
                                         →  RMSNorm(x, scale)    (onnx2snn.ann)
 
-The square may be Pow or Mul, the root Sqrt, Pow(-1/2) or Reciprocal, scale and bias may be missing
-or multiplied into mean and root first (as TensorFlow and JAX do): the function is compared, not
-the writing (``regions``). The node keeps the name of the one that computed the result.
+The square may be Pow or Mul, the root Sqrt, Pow(-1/2) or Reciprocal, the mean a sum over the
+length, scale and bias may be missing or multiplied into mean and root first (as TensorFlow and JAX
+do): the function is compared, not the writing (``regions``). The node keeps the name of the one
+that computed the result.
 
 Refuses: means over other axes or several, scales that are computed, lengths that are not known,
 another epsilon than one number found in the graph.
@@ -59,7 +60,7 @@ def recognise_normalisation(graph: gs.Graph) -> list[Change]:
 def _largest(candidates: list[Region]) -> tuple[Region, _Norm] | None:
     """The largest region that is one: LayerNorm is RMSNorm of what is centred already."""
     for region in reversed(candidates):
-        norm = _identify(region) if region.has("ReduceMean") else None
+        norm = _identify(region) if region.has("ReduceMean", "ReduceSum") else None
         if norm is not None:
             return region, norm
     return None

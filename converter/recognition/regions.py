@@ -8,24 +8,26 @@ not by how it is written; after the pass ONNX Runtime compares whole models as a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from onnx2snn.converter.graph.rewiring import constant_values, is_op, operand, producer, rank
+from onnx2snn.converter.graph.rewiring import (
+    constant_values,
+    is_op,
+    operand,
+    producer,
+    rank,
+)
+from onnx2snn.converter.recognition.axis_rules import AXIS_RULES, Rule, axes_of
 
 Values = NDArray[np.float64]
-_Rule = Callable[[list[Values], gs.Node], Values]
 
 MOST_NODES = 24
 _erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def _axis_mean(inputs: list[Values], _node: gs.Node) -> Values:
-    return np.asarray(inputs[0].mean(axis=-1, keepdims=True))
 
 
 def _clip(inputs: list[Values], node: gs.Node) -> Values:
@@ -53,7 +55,7 @@ def _power(inputs: list[Values], _node: gs.Node) -> Values:
     return np.asarray(np.power(inputs[0], inputs[1]))
 
 
-_RULES: Mapping[str, _Rule] = {
+_RULES: Mapping[str, Rule] = {
     "Abs": lambda i, n: np.abs(i[0]),
     "Add": lambda i, n: i[0] + i[1],
     "Cast": lambda i, n: np.asarray(i[0], np.float64),
@@ -76,7 +78,6 @@ _RULES: Mapping[str, _Rule] = {
     "Neg": lambda i, n: -i[0],
     "Pow": _power,
     "Reciprocal": lambda i, n: 1.0 / i[0],
-    "ReduceMean": _axis_mean,
     "Relu": lambda i, n: np.maximum(i[0], 0.0),
     "Sigmoid": lambda i, n: 1.0 / (1.0 + np.exp(-i[0])),
     "Softplus": lambda i, n: np.logaddexp(i[0], 0.0),
@@ -84,10 +85,14 @@ _RULES: Mapping[str, _Rule] = {
     "Sub": lambda i, n: i[0] - i[1],
     "Tanh": lambda i, n: np.tanh(i[0]),
     "Where": lambda i, n: np.where(i[0] != 0, i[1], i[2]),
+    **AXIS_RULES,
 }
 
-POINTWISE = tuple(op for op in _RULES if op != "ReduceMean")
-WITH_MEANS = tuple(_RULES)
+POINTWISE = tuple(op for op in _RULES if op not in AXIS_RULES)
+WITH_MEANS = (*POINTWISE, "ReduceMean", "ReduceSum")
+"""Means over the last axis only, and constants along it."""
+WITH_AXES = tuple(_RULES)
+"""Any axes, and constants of any shape."""
 
 
 @dataclass(frozen=True)
@@ -168,22 +173,27 @@ def positions_of(graph: gs.Graph) -> dict[int, int]:
 def _belongs(node: gs.Node, ops: tuple[str, ...]) -> bool:
     if not is_op(node, *ops) or len(node.outputs) != 1:
         return False
-    if node.op == "ReduceMean":
-        axes, count = constant_values(operand(node, 1)), rank(node.inputs[0])
-        if axes is None or count is None or axes.size != 1 or not node.attrs.get("keepdims", 1):
+    if node.op in ("ReduceMean", "ReduceSum", "Squeeze", "Unsqueeze"):
+        axes, count = axes_of(node), rank(node.inputs[0])
+        if axes is None or count is None:
             return False
-        return int(axes.reshape(())[()]) in (-1, count - 1)
+        last = len(axes) == 1 and axes[0] in (-1, count - 1) and node.attrs.get("keepdims", 1)
+        if ops is not WITH_AXES and not last:
+            return False
+    if node.op == "Reshape" and node.attrs.get("allowzero", 0):
+        return False
     if node.op in ("Max", "Min") and len(node.inputs) > 2:
         return False
     if node.op == "Cast" and node.outputs[0].dtype not in (np.float32, np.float64, np.bool_):
         return False
-    means = "ReduceMean" in ops
-    return all(_fits(tensor, means) for tensor in node.inputs if isinstance(tensor, gs.Constant))
+    return all(_fits(item, ops) for item in node.inputs if isinstance(item, gs.Constant))
 
 
-def _fits(constant: gs.Constant, means: bool) -> bool:
+def _fits(constant: gs.Constant, ops: tuple[str, ...]) -> bool:
     """One number, or (beside means over the last axis) numbers along the last axis."""
-    leading = tuple(constant.shape)[:-1] if means else tuple(constant.shape)
+    if ops is WITH_AXES:
+        return True
+    leading = tuple(constant.shape)[:-1] if ops is WITH_MEANS else tuple(constant.shape)
     return bool(math.prod(leading) == 1)
 
 
