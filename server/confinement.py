@@ -4,7 +4,8 @@
     no_new_privs   nothing it starts can gain rights
     pdeathsig      dies with its parent
     Landlock       sees the Python libraries and its own folder, nothing else; no TCP
-    seccomp        no sockets at all, no other program, no signals to others, no tracing
+    seccomp        no sockets at all, no other process or program, no signals to others, no
+                   tracing, no way out of its session
 
 Landlock and seccomp are left out where the kernel lacks them; the answer says what is in force.
 """
@@ -30,18 +31,42 @@ _FILE_RIGHTS = 2**16 - 1  # since ABI 5, with ioctl on devices
 _TCP_RIGHTS = 3
 _SCOPES = 3  # abstract unix sockets, signals
 
-_FORBIDDEN_CALLS = {
+@dataclass(frozen=True)
+class _Calls:
+    """Numbers of the system calls of one kind of processor.
+
+    Attributes:
+        architecture: how the kernel names it to a filter.
+        forbidden: answered with EPERM.
+        clone: makes threads and processes; only threads are allowed.
+        clone3: the same with its flags out of a filter's sight: answered with ENOSYS, upon which
+            the C library uses ``clone``.
+    """
+
+    architecture: int
+    forbidden: tuple[int, ...]
+    clone: int
+    clone3: int
+
+
+_CALLS = {
     # socket socketpair connect bind ptrace execve execveat io_uring_setup process_vm_readv
-    # process_vm_writev kill tkill tgkill rt_sigqueueinfo pidfd_send_signal
-    "x86_64": (
+    # process_vm_writev kill tkill tgkill rt_sigqueueinfo pidfd_send_signal setpgid setsid
+    # and, on x86-64, fork vfork
+    "x86_64": _Calls(
         0xC000003E,
-        (41, 53, 42, 49, 101, 59, 322, 425, 310, 311, 62, 200, 234, 129, 424),
+        (41, 53, 42, 49, 101, 59, 322, 425, 310, 311, 62, 200, 234, 129, 424, 109, 112, 57, 58),
+        clone=56,
+        clone3=435,
     ),
-    "aarch64": (
+    "aarch64": _Calls(
         0xC00000B7,
-        (198, 199, 203, 200, 117, 221, 281, 425, 270, 271, 129, 130, 131, 138, 424),
+        (198, 199, 203, 200, 117, 221, 281, 425, 270, 271, 129, 130, 131, 138, 424, 154, 157),
+        clone=220,
+        clone3=435,
     ),
 }
+_CLONE_THREAD = 0x00010000
 
 
 @dataclass(frozen=True)
@@ -164,29 +189,34 @@ class _Program(ctypes.Structure):
 
 
 def _seccomp(libc: ctypes.CDLL) -> bool:
-    """Answer EPERM to the forbidden system calls; return whether the kernel does it."""
-    known = _FORBIDDEN_CALLS.get(platform.machine())
-    if known is None:
+    """Refuse the forbidden system calls and new processes; return whether the kernel does it."""
+    calls = _CALLS.get(platform.machine())
+    if calls is None:
         return False
-    architecture, calls = known
-    code = _filter_program(architecture, calls)
+    code = _filter_program(calls)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(buffer))
     return bool(libc.prctl(_PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0) == 0)
 
 
-def _filter_program(architecture: int, calls: tuple[int, ...]) -> bytes:
+def _filter_program(calls: _Calls) -> bytes:
     """Return the BPF program: load the architecture, then the number, compare, decide."""
-    load, equal, ret, greater = 0x20, 0x15, 0x06, 0x35
-    allow, refuse, kill = 0x7FFF0000, 0x00050001, 0x80000000
-    count = len(calls)
+    load, equal, ret, greater, bits = 0x20, 0x15, 0x06, 0x35, 0x45
+    allow, eperm, enosys, kill = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
+    number, first_argument = 0, 16
+    count = len(calls.forbidden)
     lines = [
         (load, 0, 0, 4),
-        (equal, 1, 0, architecture),
+        (equal, 1, 0, calls.architecture),
         (ret, 0, 0, kill),
-        (load, 0, 0, 0),
+        (load, 0, 0, number),
+        (equal, 0, 1, calls.clone3),
+        (ret, 0, 0, enosys),
+        (equal, 0, 2, calls.clone),
+        (load, 0, 0, first_argument),
+        (bits, count + 1, count + 2, _CLONE_THREAD),
         (greater, count + 1, 0, 0x40000000),  # the x32 numbers are aliases of the others
     ]
-    lines += [(equal, count - i, 0, call) for i, call in enumerate(calls)]
-    lines += [(ret, 0, 0, allow), (ret, 0, 0, refuse)]
+    lines += [(equal, count - i, 0, call) for i, call in enumerate(calls.forbidden)]
+    lines += [(ret, 0, 0, allow), (ret, 0, 0, eperm)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 import uuid
@@ -16,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onnx2snn.server.children import Child, FreshStarter, Starter
 from onnx2snn.server.problems import Problem
 from onnx2snn.server.settings import MIB, Settings
+from onnx2snn.server.zygote import Zygote
 
 Progress = Callable[[str, float], None]
 """Receives the stage and the share of it done."""
@@ -29,7 +30,6 @@ MAX_RESULT_BYTES = 64 * MIB
 MAX_LOG_BYTES = 64 * 1024
 _POLL_SECONDS = 0.05
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ", "OMP_NUM_THREADS")
 
 
 class StoppedError(Exception):
@@ -87,6 +87,15 @@ class Sandbox:
         self._settings = settings
         self._root = settings.data_dir.resolve() / "work"
         self._root.mkdir(parents=True, exist_ok=True)
+        self._starter = starter()
+
+    def warm(self) -> None:
+        """Prepare, so that the first child starts as fast as the others."""
+        self._starter.warm()
+
+    def close(self) -> None:
+        """End all children."""
+        self._starter.close()
 
     def clean(self) -> None:
         """Remove what earlier processes of this machine have left behind."""
@@ -132,18 +141,13 @@ class Sandbox:
             StoppedError: ``stop`` said yes.
             KilledError: somebody else killed the child.
         """
-        request = {
-            "task": task,
-            "arguments": dict(arguments),
-            "limits": self._limits(seconds),
-            "parent": os.getpid(),
-        }
+        request = {"task": task, "arguments": dict(arguments), "limits": self._limits(seconds)}
         (place.folder / "request.json").write_text(json.dumps(request))
-        child = self._start(place.folder)
+        child = self._starter.start(place.folder)
         try:
             code = _watch(child, place, time.monotonic() + seconds, progress, stop)
         finally:
-            _kill_group(child)
+            child.kill()
         return _result(place, code)
 
     def _limits(self, seconds: float) -> dict[str, int]:
@@ -153,30 +157,14 @@ class Sandbox:
             "file_bytes": self._settings.sandbox_file_bytes,
         }
 
-    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment |= {
-            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "ORT_DISABLE_TELEMETRY": "1",
-            "HOME": str(folder),
-            "TMPDIR": str(folder / "out"),
-        }
-        command = [sys.executable, "-P", "-m", "onnx2snn.server.sandbox_child", str(folder)]
-        with (folder / "log").open("wb") as log:
-            return subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+
+def starter() -> Starter:
+    """Return what starts children here; libraries of macOS do not survive a fork."""
+    return Zygote() if sys.platform == "linux" else FreshStarter()
 
 
 def _watch(
-    child: subprocess.Popen[bytes],
+    child: Child,
     place: Workplace,
     deadline: float,
     progress: Progress | None,
@@ -186,14 +174,10 @@ def _watch(
     follow = _Follower(place.folder / "out" / "progress.jsonl", progress)
     asked = time.monotonic()
     while True:
-        try:
-            code = child.wait(_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        else:
-            follow()
-            return code
+        code = child.wait(_POLL_SECONDS)
         follow()
+        if code is not None:
+            return code
         now = time.monotonic()
         if now > deadline:
             raise _time_limit()
@@ -226,15 +210,6 @@ class _Follower:
                 self._progress(str(entry["stage"])[:100], min(1.0, max(0.0, entry["share"])))
             except (ValueError, KeyError, TypeError):
                 return
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and all it has started."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    child.wait()
 
 
 def _result(place: Workplace, code: int) -> Any:

@@ -1,4 +1,4 @@
-"""Main of the sandboxed child: the only process that opens models and data sets of strangers.
+"""What the sandboxed child does: the only process that opens models and data sets of strangers.
 
 Its folder holds ``request.json`` and ``in/``; it writes ``out/`` and at last ``out/result.json``.
 """
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from onnx2snn.server.confinement import Limits, confine
 
@@ -30,17 +30,24 @@ DEVICES = ("/dev/null", "/dev/urandom")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
-def main() -> None:
-    """Run one task, confined, in the folder given as the first argument."""
-    folder = Path(sys.argv[1])
+def run(folder: Path, parent: int) -> NoReturn:
+    """Run the task of a folder, confined, and end this process.
+
+    Args:
+        folder: of the task.
+        parent: process id of the process that started this one and waits for it.
+    """
     request = json.loads((folder / "request.json").read_bytes())
     os.chdir(folder)
     # Read by ONNX Runtime when it is first imported.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.environ |= {
+        "ORT_DISABLE_TELEMETRY": "1",
+        "HOME": str(folder),
+        "TMPDIR": str(folder / "out"),
+    }
     os.nice(10)
-    applied = confine(
-        Limits(**request["limits"]), folder, library_folders(folder), request["parent"]
-    )
+    _offer_to_oom_killer()
+    applied = confine(Limits(**request["limits"]), folder, library_folders(folder), parent)
     print(f"confined by {', '.join(applied)}", file=sys.stderr, flush=True)
     answer = _attempt(request, folder)
     text = json.dumps(answer, ensure_ascii=True)
@@ -50,6 +57,14 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _offer_to_oom_killer() -> None:
+    """Let the kernel, short of memory, end this process before any of the service."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        return  # not Linux
 
 
 def library_folders(folder: Path) -> list[Path]:
@@ -134,4 +149,4 @@ class _Progress:
 
 
 if __name__ == "__main__":
-    main()
+    run(Path(sys.argv[1]), os.getppid())

@@ -58,6 +58,7 @@ def running_service(context: Context) -> Iterator[Service]:
     """Start what runs beside the routes, and stop it at the end of the block."""
     context.sandbox.clean()
     context.store.clean()
+    context.sandbox.warm()
     queue = JobQueue(context)
     works = context.settings.workers > 0
     housekeeping = Housekeeping(context, queue, works=works)
@@ -73,6 +74,7 @@ def running_service(context: Context) -> Iterator[Service]:
     finally:
         housekeeping.stop()
         queue.close()
+        context.sandbox.close()
         context.engine.dispose()
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.server.conftest import ROOT
 
 PROBES = """
-import ctypes, json, os, signal, socket, sys
+import ctypes, json, os, signal, socket, sys, threading
 from pathlib import Path
 from onnx2snn.server.confinement import Limits, confine
 from onnx2snn.server.sandbox_child import library_folders
@@ -21,15 +21,11 @@ def attempt(action):
         return "allowed"
     except BaseException as error:
         return type(error).__name__
-def fork_and_exec():
-    pid = os.fork()
-    if not pid:
-        try:
-            os.execv("/bin/sh", ["sh", "-c", "exit 0"])
-        except OSError:
-            os._exit(7)
-    if os.waitpid(pid, 0)[1] >> 8 == 7:
-        raise PermissionError
+def fork():
+    if not os.fork():
+        os._exit(0)
+def thread():
+    threading.Thread(target=int).start()
 result = {
     "applied": applied,
     "read own": attempt(lambda: (folder / "mine").write_text("x")),
@@ -39,7 +35,10 @@ result = {
     "socket": attempt(lambda: socket.socket().connect(("127.0.0.1", 1))),
     "udp": attempt(lambda: socket.socket(type=socket.SOCK_DGRAM)),
     "unix": attempt(lambda: socket.socket(socket.AF_UNIX)),
-    "exec": attempt(fork_and_exec),
+    "exec": attempt(lambda: os.execv("/bin/sh", ["sh", "-c", "exit 0"])),
+    "fork": attempt(fork),
+    "leave session": attempt(os.setsid),
+    "thread": attempt(thread),
     "signal": attempt(lambda: os.kill(parent, 0)),
     "memory": attempt(lambda: bytearray(2**31)),
     "big file": attempt(lambda: (folder / "big").write_bytes(b"0" * 2**21)),
@@ -66,6 +65,7 @@ def test_child_can_reach_nothing_but_its_folder(tmp_path: Path) -> None:
     result = json.loads(ran.stdout)
     applied = result.pop("applied")
     assert result.pop("read own") == "allowed"
+    assert result.pop("thread") == "allowed"
     assert result["memory"] == "MemoryError"
     assert result["big file"] == "OSError"
     if "landlock" in applied:
@@ -73,29 +73,17 @@ def test_child_can_reach_nothing_but_its_folder(tmp_path: Path) -> None:
         assert result["read other"] == "PermissionError"
         assert result["write /tmp"] == "PermissionError"
     if "seccomp" in applied:
-        for name in ("socket", "udp", "unix", "exec", "signal"):
+        for name in ("socket", "udp", "unix", "exec", "fork", "leave session", "signal"):
             assert result[name] == "PermissionError", name
 
 
-def test_secrets_are_not_handed_to_the_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from onnx2snn.server.sandbox import Sandbox
-    from onnx2snn.server.settings import Settings
-
-    started: dict[str, str] = {}
-
-    def popen(*_: object, env: dict[str, str], **__: object) -> None:
-        started.update(env)
+def test_secrets_are_not_handed_to_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnx2snn.server.children import child_environment
 
     monkeypatch.setenv("DATABASE_URL", "postgresql://hunter2")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
-    monkeypatch.setattr(subprocess, "Popen", popen)
-    sandbox = Sandbox(Settings(data_dir=tmp_path, database_url=""))
-    (tmp_path / "x").mkdir()
-    sandbox._start(tmp_path / "x")
-    assert "hunter2" not in str(started)
-    assert started["ORT_DISABLE_TELEMETRY"] == "1"
+    assert "hunter2" not in str(child_environment())
+    assert child_environment()["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_importing_the_server_imports_nothing_that_parses_models() -> None:
