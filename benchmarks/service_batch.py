@@ -1,6 +1,6 @@
 """A batch of many small models through one service: time, summary, memory.
 
-    python benchmarks/service_batch.py --models 1000
+python benchmarks/service_batch.py --models 1000
 """
 
 from __future__ import annotations

@@ -119,6 +119,28 @@ def free_port() -> int:
         return port
 
 
+def children(pid: int) -> list[int]:
+    """Return the process ids of the children of a process; none if it is gone."""
+    try:
+        listed = list(Path(f"/proc/{pid}/task").glob("*/children"))
+        return [int(child) for path in listed for child in path.read_text().split()]
+    except OSError:
+        return []
+
+
+def is_zygote(pid: int) -> bool:
+    """Return whether a process starts sandboxed children, or is one."""
+    try:
+        return b"zygote_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def sandboxed(pid: int) -> list[int]:
+    """Return the process ids of the sandboxed children of a service."""
+    return [child for zygote in children(pid) if is_zygote(zygote) for child in children(zygote)]
+
+
 def resident_bytes(pid: int, field: str = "VmRSS") -> int:
     """Return the memory of a process that is in RAM; ``VmHWM`` is the most there has been."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()

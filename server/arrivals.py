@@ -58,7 +58,7 @@ async def add_model(service: Service, owner: str, received: Received, name: str)
 
     def store() -> Model:
         _admit(service, owner, received)
-        announce(service.context, received.sha256, received.size, "application/octet-stream")
+        announce(service.context, (received.sha256, received.size, "application/octet-stream"))
         service.context.store.keep(received)
         with service.context.sessions() as session, session.begin():
             model = session.get(Model, (owner, received.sha256))
@@ -92,7 +92,7 @@ async def add_dataset(service: Service, owner: str, received: Received, name: st
                 remedy="write the samples with numpy.savez or numpy.save",
             )
         arrays = _describe(service, received, kind)
-        announce(service.context, received.sha256, received.size, "application/octet-stream")
+        announce(service.context, (received.sha256, received.size, "application/octet-stream"))
         service.context.store.keep(received)
         with service.context.sessions() as session, session.begin():
             row = session.get(Dataset, (owner, received.sha256))

@@ -24,16 +24,26 @@ from onnx2snn.server.database.tables import (
 _REFERENCES = (Model.id, Dataset.id, Snn.id, JobFile.sha256, UploadPart.sha256)
 
 
-def announce(context: Context, sha256: str, size: int, media_type: str) -> None:
-    """Say that a file is about to be stored and referred to: the collector leaves it alone."""
+def announce(context: Context, *files: tuple[str, int, str]) -> None:
+    """Say that files are about to be stored and referred to: the collector leaves them alone.
+
+    Args:
+        context: of this process.
+        *files: SHA-256, size and media type of each.
+    """
+    insert = insert_sqlite if context.engine.dialect.name == "sqlite" else insert_postgresql
+    moment = now()
+    names = ("sha256", "size", "media_type")
     with context.sessions() as session, session.begin():
-        insert = insert_sqlite if context.engine.dialect.name == "sqlite" else insert_postgresql
-        moment = now()
-        values = {"sha256": sha256, "size": size, "media_type": media_type, "touched_at": moment}
-        statement = insert(Blob).values(values)
-        session.execute(
-            statement.on_conflict_do_update(index_elements=["sha256"], set_={"touched_at": moment})
-        )
+        for file in sorted(files):  # in one order, so that two announcements never deadlock
+            statement = insert(Blob).values(
+                touched_at=moment, **dict(zip(names, file, strict=True))
+            )
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["sha256"], set_={"touched_at": moment}
+                )
+            )
 
 
 def collect(context: Context) -> int:

@@ -31,6 +31,7 @@ _FILE_RIGHTS = 2**16 - 1  # since ABI 5, with ioctl on devices
 _TCP_RIGHTS = 3
 _SCOPES = 3  # abstract unix sockets, signals
 
+
 @dataclass(frozen=True)
 class _Calls:
     """Numbers of the system calls of one kind of processor.

@@ -103,18 +103,22 @@ class Housekeeping:
         self._stop.wait(self._context.settings.heartbeat_seconds)
 
     def _dispatch(self) -> None:
-        """Hand new jobs to the engine, oldest first. A crash in between repeats, never loses."""
+        """Hand new jobs to the engine: single ones first, then those of batches, oldest first.
+
+        A crash in between repeats, never loses.
+        """
         while not self._stop.is_set():
             with self._context.sessions() as session:
                 jobs = session.execute(
-                    select(Job.id, Job.attempt)
+                    select(Job.id, Job.attempt, Job.parent_id)
                     .where(Job.state == "queued", Job.enqueued_at.is_(None), Job.kind != "batch")
-                    .order_by(Job.created_at)
+                    .order_by(Job.parent_id.is_not(None), Job.created_at)
                     .limit(DISPATCHED_AT_ONCE)
                 ).all()
-            for job_id, attempt in jobs:
-                self._queue.enqueue(job_id, attempt)
-                with self._context.sessions() as session, session.begin():
+            for job_id, attempt, parent_id in jobs:
+                self._queue.enqueue(job_id, attempt, of_batch=parent_id is not None)
+            with self._context.sessions() as session, session.begin():
+                for job_id, attempt, _ in jobs:
                     session.execute(
                         update(Job)
                         .where(Job.id == job_id, Job.attempt == attempt)

@@ -21,6 +21,12 @@ def record(session: Session, job_id: str, kind: str, **data: Any) -> None:
     session.add(JobEvent(job_id=job_id, kind=kind, data=data))
 
 
+def is_of_batch(context: Context, job_id: str) -> bool:
+    """Return whether a job belongs to a batch."""
+    with context.sessions() as session:
+        return session.scalar(select(Job.parent_id).where(Job.id == job_id)) is not None
+
+
 def begin(context: Context, job_id: str, attempt: int) -> bool:
     """Mark a job as running here; return whether it should run at all."""
     with context.sessions() as session, session.begin():

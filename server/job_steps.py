@@ -15,7 +15,7 @@ from onnx2snn.server.context import Context
 from onnx2snn.server.database.tables import Dataset, Job, JobFile, Model, Snn, now
 from onnx2snn.server.names import snn_name, stored_name
 from onnx2snn.server.problems import Problem
-from onnx2snn.server.sandbox import Progress, Stop, Workplace
+from onnx2snn.server.sandbox import Follow, Stop, Workplace
 
 EVALUATION_MEMORY = "1GiB"
 MEDIA_TYPES = {
@@ -172,19 +172,17 @@ class Step:
         )
         return answer
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> Follow:
         """Return what turns the share of a stage into the progress of the whole job."""
         steps = steps_of(self.job.kind, self.job.config)
         total = sum(STEP_WEIGHTS[step] for step in steps)
         before = sum(STEP_WEIGHTS[step] for step in steps[: steps.index(self.name)]) / total
         width = STEP_WEIGHTS[self.name] / total
         reached = before
-        stages: set[str] = set()
 
-        def move(stage: str, share: float) -> None:
+        def move(stage: str, share: float, stages: int) -> None:
             nonlocal reached
-            stages.add(stage)
-            done = min(len(stages) / CONVERSION_STAGES, 1) if self.name == "convert" else share
+            done = min(stages / CONVERSION_STAGES, 1) if self.name == "convert" else share
             reached = max(reached, before + width * done)
             job_states.advance(
                 self.context, self.job.id, self.job.attempt, stage, round(reached, 4)
@@ -225,13 +223,12 @@ class Step:
 
     def _keep(self, place: Workplace, names: tuple[str, ...]) -> dict[str, tuple[str, int]]:
         """Store the files of a task; each is whole in the store before a row names it."""
-        kept = {}
-        for name in names:
-            path = place.output(name)
-            sha256, size = self.context.store.digest(path)
-            announce(self.context, sha256, size, MEDIA_TYPES[name])
-            self.context.store.put(sha256, path)
-            kept[name] = (sha256, size)
+        kept = {name: self.context.store.digest(place.output(name)) for name in names}
+        announce(
+            self.context, *((sha, size, MEDIA_TYPES[name]) for name, (sha, size) in kept.items())
+        )
+        for name, (sha256, _) in kept.items():
+            self.context.store.put(sha256, place.output(name))
         return kept
 
     def _note_files(self, session: Session, files: dict[str, tuple[str, int]]) -> None:

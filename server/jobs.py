@@ -2,6 +2,9 @@
 
 A job is a row of our table; the engine's row only makes sure that somebody works on it, after any
 crash. Enqueuing the same attempt of a job twice is one run.
+
+Jobs of batches have a queue of their own, so that single jobs need not wait for thousands of them;
+a worker claims more of them than it runs, so that none of its slots is idle between two short ones.
 """
 
 from __future__ import annotations
@@ -10,24 +13,31 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from onnx2snn.server import job_states
 from onnx2snn.server.context import Context
+from onnx2snn.server.database.engine import make_engine
 from onnx2snn.server.database.tables import Job
 from onnx2snn.server.job_steps import Step, steps_of
 from onnx2snn.server.problems import Problem
 from onnx2snn.server.sandbox import KilledError, StoppedError
+from onnx2snn.server.slots import Slots
 
 APPLICATION = "onnx2snn"
 APPLICATION_VERSION = "1"  # of the workflow below: jobs of another version are not touched
 QUEUE = "jobs"
+BATCH_QUEUE = "batch-jobs"
 WORKFLOW = "job"
 TRIES_IF_KILLED = 3
 DATABASE_PAUSE_SECONDS = 2.0
 _POLL_SECONDS = 0.1
+_BATCH_CLAIMS = 3
+"""Claimed jobs of batches per slot."""
 
 
 class _Leaving(BaseException):
@@ -47,14 +57,17 @@ class JobQueue:
     def __init__(self, context: Context) -> None:
         url = context.settings.jobs_database
         DBOS.migrate(url)
-        self._client = DBOSClient(system_database_url=url, use_listen_notify=False)
+        self._engine = _engine(url)
+        self._client = DBOSClient(
+            system_database_url=url, system_database_engine=self._engine, use_listen_notify=False
+        )
 
-    def enqueue(self, job_id: str, attempt: int) -> None:
+    def enqueue(self, job_id: str, attempt: int, *, of_batch: bool) -> None:
         """Hand over one attempt of a job; the same again changes nothing."""
         self._client.enqueue(
             {
                 "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
+                "queue_name": BATCH_QUEUE if of_batch else QUEUE,
                 "workflow_id": _workflow_id(job_id, attempt),
                 "app_version": APPLICATION_VERSION,
                 "application_name": APPLICATION,
@@ -69,15 +82,18 @@ class JobQueue:
             status="PENDING", executor_id=worker_id, load_input=False, load_output=False
         )
         for workflow in pending:
-            self._client.resume_workflow(workflow.workflow_id, queue_name=QUEUE)
+            self._client.resume_workflow(
+                workflow.workflow_id, queue_name=workflow.queue_name or QUEUE
+            )
         return [workflow.workflow_id for workflow in pending]
 
     def given_up(self, jobs: Sequence[tuple[str, int]]) -> list[str]:
-        """Return the ids of those jobs whose attempt the engine does not work on any more."""
+        """Return the ids of those jobs whose attempt no worker of this version will run."""
         names = {_workflow_id(job_id, attempt): job_id for job_id, attempt in jobs}
         listed = self._client.list_workflows(
             workflow_ids=list(names),
             status=["PENDING", "ENQUEUED", "DELAYED"],
+            app_version=APPLICATION_VERSION,
             load_input=False,
             load_output=False,
         )
@@ -87,6 +103,8 @@ class JobQueue:
     def close(self) -> None:
         """Let go of the database."""
         self._client.destroy()
+        if self._engine is not None:
+            self._engine.dispose()
 
 
 @contextmanager
@@ -97,9 +115,12 @@ def job_runner(context: Context) -> Iterator[None]:
         context: of this process; ``settings.workers`` jobs run at once.
     """
     leaving = threading.Event()
+    slots = Slots(context.settings.workers)
+    engine = _engine(context.settings.jobs_database)
     config = DBOSConfig(
         name=APPLICATION,
         system_database_url=context.settings.jobs_database,
+        system_database_engine=engine,
         application_version=APPLICATION_VERSION,
         executor_id=context.settings.worker_id,
         use_listen_notify=False,
@@ -114,6 +135,12 @@ def job_runner(context: Context) -> Iterator[None]:
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
     def workflow(job_id: str, attempt: int) -> str:
+        with slots.one(of_batch=job_states.is_of_batch(context, job_id)) as held:
+            if not held:
+                raise _Leaving
+            return run_steps(job_id, attempt)
+
+    def run_steps(job_id: str, attempt: int) -> str:
         if not job_states.begin(context, job_id, attempt):
             return "nothing to do"
         with context.sessions() as session:
@@ -127,16 +154,36 @@ def job_runner(context: Context) -> Iterator[None]:
 
     try:
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            worker_concurrency=context.settings.workers,
-            polling_interval_sec=_POLL_SECONDS,
-            on_conflict="always_update",
-        )
+        for queue, claims in ((QUEUE, 1), (BATCH_QUEUE, _BATCH_CLAIMS)):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=claims * context.settings.workers,
+                polling_interval_sec=_POLL_SECONDS,
+                on_conflict="always_update",
+            )
         yield
     finally:
         leaving.set()
+        slots.close()
         DBOS.destroy(destroy_registry=True)
+        if engine is not None:
+            engine.dispose()
+
+
+def _engine(url: str) -> Engine | None:
+    """Return an engine for SQLite that commits without waiting for the disk; None for others.
+
+    What a power failure takes from the engine, the table of jobs still knows.
+    """
+    if not url.startswith("sqlite"):
+        return None
+    engine = make_engine(url)
+
+    def begin_at_once(connection: Any, _: object) -> None:
+        connection.isolation_level = "IMMEDIATE"  # as the job engine does by itself
+
+    event.listen(engine, "connect", begin_at_once)
+    return engine
 
 
 def run_step(

@@ -21,7 +21,10 @@ from onnx2snn.server.settings import MIB, Settings
 from onnx2snn.server.zygote import Zygote
 
 Progress = Callable[[str, float], None]
-"""Receives the stage and the share of it done."""
+"""Told by a task: the stage and the share of it done."""
+
+Follow = Callable[[str, float, int], None]
+"""Told to the caller: stage, share of it done, number of stages so far."""
 
 Stop = Callable[[], bool]
 """Tells whether the work is no longer wanted."""
@@ -120,7 +123,7 @@ class Sandbox:
         arguments: Mapping[str, Any],
         *,
         seconds: float,
-        progress: Progress | None = None,
+        progress: Follow | None = None,
         stop: Stop | None = None,
     ) -> Any:
         """Run a task in a confined child and wait for it.
@@ -167,7 +170,7 @@ def _watch(
     child: Child,
     place: Workplace,
     deadline: float,
-    progress: Progress | None,
+    progress: Follow | None,
     stop: Stop | None,
 ) -> int:
     """Wait for the child and pass its progress on; return its exit code."""
@@ -190,13 +193,13 @@ def _watch(
 class _Follower:
     """Reads the lines that a child appends to a file."""
 
-    def __init__(self, path: Path, progress: Progress | None) -> None:
+    def __init__(self, path: Path, progress: Follow | None) -> None:
         self._path = path
         self._progress = progress
         self._offset = 0
 
     def __call__(self) -> None:
-        """Pass the last new line on."""
+        """Pass the last new line on; it stands for those before it."""
         if self._progress is None or self._path.is_symlink() or not self._path.is_file():
             return
         with self._path.open("rb") as stream:
@@ -204,12 +207,14 @@ class _Follower:
             text = stream.read(MAX_LOG_BYTES)
         whole = text[: text.rfind(b"\n") + 1]
         self._offset += len(whole)
-        for line in whole.splitlines()[-20:]:
+        for line in whole.splitlines()[-1:]:
             try:
                 entry = json.loads(line)
-                self._progress(str(entry["stage"])[:100], min(1.0, max(0.0, entry["share"])))
-            except (ValueError, KeyError, TypeError):
+                stage, number = str(entry["stage"])[:100], int(entry["number"])
+                share = min(1.0, max(0.0, float(entry["share"])))
+            except (ValueError, KeyError, TypeError, OverflowError):
                 return
+            self._progress(stage, share, number)
 
 
 def _result(place: Workplace, code: int) -> Any:

@@ -137,6 +137,7 @@ class _Progress:
     def __init__(self, folder: Path) -> None:
         self._stream = (folder / "progress.jsonl").open("a", buffering=1)
         self._last: tuple[str, float] = ("", 0.0)
+        self._stages: set[str] = set()
 
     def __call__(self, stage: str, share: float) -> None:
         """Tell the stage and the share of it done."""
@@ -145,7 +146,9 @@ class _Progress:
         if stage == name and now - told < 0.2 and share < 1:
             return
         self._last = (stage, now)
-        self._stream.write(json.dumps({"stage": stage, "share": round(share, 4)}) + "\n")
+        self._stages.add(stage)
+        entry = {"stage": stage, "share": round(share, 4), "number": len(self._stages)}
+        self._stream.write(json.dumps(entry) + "\n")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ async def put_part(
     try:
         if not received.size:
             raise Problem("invalid-request", "the part is empty", remedy="send it as the body")
-        announce(service.context, received.sha256, received.size, "application/octet-stream")
+        announce(service.context, (received.sha256, received.size, "application/octet-stream"))
         check_stored_bytes(service, owner, received.size)
         service.context.store.keep(received)
     finally:

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,8 @@ import onnx
 import pytest
 
 pytest.importorskip("dbos", reason="needs the extra 'server'")
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from service_process import ServiceProcess, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "cli" / "demo_data"
@@ -25,79 +23,7 @@ CALIBRATION = DEMO / "digits_calibration.npz"
 TEST_DATA = DEMO / "digits.npz"
 
 
-@dataclass
-class Running:
-    """A service in a process of its own."""
-
-    folder: Path
-    port: int
-    settings: dict[str, str] = field(default_factory=dict)
-    verb: str = "serve"
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    def start(self) -> Running:
-        names = [name for name in os.environ if name.startswith("ONNX2SNN_")]
-        environment = {name: value for name, value in os.environ.items() if name not in names}
-        environment |= {
-            "ONNX2SNN_DATA_DIR": str(self.folder),
-            "ONNX2SNN_PORT": str(self.port),
-            "ONNX2SNN_WORKERS": "2",
-            "ONNX2SNN_WORKER_ID": "here",
-            "ONNX2SNN_HEARTBEAT_SECONDS": "1",
-            "PYTHONPATH": str(ROOT / "src"),
-            **self.settings,
-        }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "service.log").open("ab") as log:
-            command = [sys.executable, "-P", "-m", "onnx2snn.cli.app", self.verb]
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        if self.verb == "serve":
-            self.wait_until_healthy()
-        return self
-
-    def wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert self.process is not None
-            assert self.process.poll() is None, self.log()
-            try:
-                if httpx.get(f"{self.url}/healthz", timeout=5).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        raise AssertionError(self.log())
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
-
-    def log(self) -> str:
-        return (self.folder / "service.log").read_text(errors="replace")[-5000:]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
+Running = ServiceProcess
 Launch = Callable[..., Running]
 
 

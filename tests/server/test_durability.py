@@ -11,10 +11,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from service_process import is_zygote, sandboxed
 from tests.server.conftest import (
     CALIBRATION,
     MODEL,
@@ -29,22 +31,6 @@ from tests.server.conftest import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("service")]
 ROUNDS = int(os.environ.get("ONNX2SNN_TEST_KILL_ROUNDS", "10"))
-
-
-def children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in listed for child in path.read_text().split()]
-
-
-def sandboxed(pid: int) -> list[int]:
-    return [child for child in children(pid) if is_sandboxed(child)]
-
-
-def is_sandboxed(pid: int) -> bool:
-    try:
-        return b"sandbox_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
 
 
 def submit(client: httpx.Client, model_id: str, dataset_id: str, key: str) -> str:
@@ -78,13 +64,14 @@ def test_server_killed_at_any_moment(launch: Launch) -> None:
             before = sandboxed(service.pid)
             if kind == "child":
                 for pid in before:
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 continue
             if kind == "upload":
                 half_an_upload(service)
             service.kill()
         gone_by = time.monotonic() + 10  # a child that was just starting notices a little later
-        while any(is_sandboxed(pid) for pid in before):
+        while any(is_zygote(pid) for pid in before):
             assert time.monotonic() < gone_by, "a child outlived its parent"
             time.sleep(0.05)
         service.start()
