@@ -32,12 +32,13 @@ from onnx2snn.converter.corrections.correct import correct
 from onnx2snn.converter.describe import describe
 from onnx2snn.converter.graph.segments import affine_constants
 from onnx2snn.converter.graph.to_model import to_model
+from onnx2snn.converter.input_codings import InputCoder, input_coder
 from onnx2snn.converter.judging.layout import can_fold, lay_out
 from onnx2snn.converter.planning.emit import Ingredients, emit_spiking_graph
 from onnx2snn.converter.planning.network import PlannedNetwork, plan_spiking_network
 from onnx2snn.converter.planning.plan import frontier, plan_network
 from onnx2snn.converter.planning.schedule import fit_schedule
-from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron, input_neuron
+from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron
 from onnx2snn.converter.presets import Preset, find_preset
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import ModelLike, read_model
@@ -81,7 +82,7 @@ def convert(
         max_loss: find the smallest T whose loss against the ANN on the calibration data is at
             most this (share of changed top-1, or relative error where nothing classifies).
         strict: refuse, naming every operator that would not spike.
-        seed: seed of synthetic samples.
+        seed: seed of synthetic samples and of Poisson spikes.
         library: custom-op library of compiled neurons for corrections that simulate, see
             :func:`onnx2snn.runtime.custom_ops_path`; same result without it, only slower.
         progress: called with the stage and the share done.
@@ -96,6 +97,7 @@ def convert(
     """
     clock = _Stopwatch(progress)
     settings = _resolve(preset, timesteps=timesteps, stimulus=stimulus, **knobs)
+    coder = input_coder(settings)
     with clock.stage("read"):
         source = read_model(model)
     with clock.stage("canonicalise"):
@@ -103,7 +105,7 @@ def convert(
     with clock.stage("plan"):
         samples = _samples(canonical.model, calibration, seed)
         settings = _more_headroom(settings, samples)
-        grids = _grids(canonical.model, samples, settings)
+        grids = _grids(canonical.model, samples, coder)
         network = plan_spiking_network(
             canonical.model,
             settings,
@@ -114,7 +116,10 @@ def convert(
         settings = fit_schedule(settings, network.sites)
     with clock.stage("measure"):
         statistics = _measure(network, samples, settings)
-        neurons = _set_thresholds(network, statistics, grids, settings)
+        neurons = {
+            **_set_thresholds(network, statistics, settings),
+            **_encode(network, grids, coder, settings, seed),
+        }
     with clock.stage("split constants"):
         currents = affine_constants(
             network.model, network.stateful_outputs, network.segment_ends, samples.first(1)
@@ -188,9 +193,9 @@ def _more_headroom(preset: Preset, samples: Samples) -> Preset:
     return preset
 
 
-def _grids(model: onnx.ModelProto, samples: Samples, preset: Preset) -> dict[str, InputGrid]:
+def _grids(model: onnx.ModelProto, samples: Samples, coder: InputCoder) -> dict[str, InputGrid]:
     """Find the grid of every tensor that becomes a stream; none for an analog first layer."""
-    if preset.input_coding == "direct":
+    if coder.encoder is None:
         return {}
     graph = gs.import_onnx(model)
     names = [tensor.name for tensor in frontier(graph, plan_network(graph))]
@@ -219,15 +224,29 @@ def _measure(
 def _set_thresholds(
     network: PlannedNetwork,
     statistics: Mapping[str, ChannelStatistics],
-    grids: Mapping[str, InputGrid],
     preset: Preset,
 ) -> dict[str, NeuronParameters]:
-    """Set quantum and bounds of every layer."""
+    """Set quantum and bounds of every layer but the inputs."""
     return {
-        site.name: input_neuron(grids[network.inputs[site.name]], preset)
-        if site.role == "input"
-        else activation_neuron(site, statistics[site.name], preset)
+        site.name: activation_neuron(site, statistics[site.name], preset)
         for site in network.sites
+        if site.role != "input"
+    }
+
+
+def _encode(
+    network: PlannedNetwork,
+    grids: Mapping[str, InputGrid],
+    coder: InputCoder,
+    preset: Preset,
+    seed: int,
+) -> dict[str, NeuronParameters]:
+    """Return the encoder of every input; the k-th draws its random numbers from seed + k."""
+    if coder.encoder is None:
+        return {}
+    return {
+        name: coder.encoder(grids[tensor], preset, seed + k)
+        for k, (name, tensor) in enumerate(network.inputs.items())
     }
 
 

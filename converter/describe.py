@@ -12,6 +12,7 @@ from onnx2snn.converter.calibration.input_grid import InputGrid
 from onnx2snn.converter.calibration.samples import Samples
 from onnx2snn.converter.canonicalise import Canonical
 from onnx2snn.converter.check import analog_nodes, node_fates
+from onnx2snn.converter.input_codings import input_coder
 from onnx2snn.converter.planning.network import PlannedNetwork
 from onnx2snn.converter.planning.plan import Plan, frontier
 from onnx2snn.converter.planning.schedule import schedule_findings
@@ -20,6 +21,7 @@ from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.source.read import Source
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest, SourceModel
+from onnx2snn.ir.ops import Neuron
 from onnx2snn.ir.types import Alphabet
 
 
@@ -34,6 +36,7 @@ def describe(
     seed: int,
 ) -> Manifest:
     """Write the manifest: every decision of the conversion, for the file and the report."""
+    coder = input_coder(preset)
     findings = [*source.findings, *canonical.findings, *network.plan.findings]
     return Manifest(
         producer=f"onnx2snn {_version()}",
@@ -42,11 +45,15 @@ def describe(
         timesteps=preset.timesteps,
         stimulus=preset.stimulus,
         alphabet=_widest(
-            (neurons[site.name].op.alphabet for site in network.sites if site.role != "input"),
+            (
+                op.alphabet
+                for op in (neurons[site.name].op for site in network.sites if site.role != "input")
+                if isinstance(op, Neuron)
+            ),
             preset.alphabet,
         ),
         digits=preset.digits,
-        input_coding=_input_coding(grids, preset),
+        input_coding=coder.describe(grids, preset, seed),
         threshold_rule=preset.threshold_rule,
         levels=preset.grid_levels,
         bias_correction=preset.bias_correction,
@@ -56,7 +63,7 @@ def describe(
         nodes=node_fates(source, canonical, network.plan, network.changes),
         findings=(
             *findings,
-            *_input_findings(grids, samples),
+            *_input_findings(grids, samples, preset),
             *schedule_findings(preset, network.sites),
         ),
     )
@@ -76,15 +83,7 @@ def _analog_nodes(plan: Plan) -> tuple[str, ...]:
     return tuple(f"{node.node} ({node.op})" for node in analog_nodes(plan))
 
 
-def _input_coding(grids: dict[str, InputGrid], preset: Preset) -> str:
-    if not grids:
-        return "direct current (analog first layer)"
-    if all(grid.lossless for grid in grids.values()):
-        return f"graded bit-planes, lossless on the data's grid, k = {preset.input_digits}"
-    return f"graded spikes on a fine signed grid, k = {preset.input_digits}"
-
-
-def _input_findings(grids: dict[str, InputGrid], samples: Samples) -> list[Finding]:
+def _input_findings(grids: dict[str, InputGrid], samples: Samples, preset: Preset) -> list[Finding]:
     findings = []
     if samples.source.kind == "synthetic":
         findings.append(
@@ -96,7 +95,7 @@ def _input_findings(grids: dict[str, InputGrid], samples: Samples) -> list[Findi
             )
         )
     for name, grid in grids.items():
-        if not grid.lossless:
+        if not grid.lossless and preset.input_coding == "bit-planes":
             step = float(np.max(grid.quantum))
             findings.append(
                 Finding(

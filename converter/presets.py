@@ -13,7 +13,7 @@ from onnx2snn.ir.types import Alphabet
 
 ThresholdRule = Literal["maximum", "percentile", "mse"]
 Pooling = Literal["membrane", "increment", "gated"]
-InputCoding = Literal["bit-planes", "direct"]
+InputCoding = Literal["bit-planes", "direct", "poisson", "latency"]
 Reset = Literal["soft", "hard"]
 Memory = Literal["bounded", "none"]
 
@@ -49,8 +49,10 @@ class Preset(BaseModel):
         switch_off: after the stimulus, neurons below the threshold switch off for good.
         pooling: where max-pooling happens: on membranes before the neuron, on spike counts, or
             by the firing-rate gate.
-        input_coding: graded bit-planes (spikes) or direct current (analog first layer).
+        input_coding: graded bit-planes (spikes), direct current (analog first layer), Poisson rate
+            coding or latency coding (one spike per value).
         input_digits: digits per timestep of the bit-plane encoder.
+        input_window: slots of latency coding; None means S, or half of T where S = 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +79,7 @@ class Preset(BaseModel):
     pooling: Pooling = "membrane"
     input_coding: InputCoding = "bit-planes"
     input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
+    input_window: int | None = Field(default=None, ge=1, le=2**20)
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Preset:

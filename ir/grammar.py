@@ -187,7 +187,7 @@ def _parameter_problems(
     leak = np.asarray(values.get("leak", 1), dtype=np.float64)
     if not ((leak >= 0) & (leak <= 1)).all():
         yield _problem(node, "has a leak outside [0, 1]")
-    if int(values.get("window", 1)) < 1:
+    if not (np.asarray(values.get("window", 1)) >= 1).all():
         yield _problem(node, "has a window without slots")
 
 

@@ -28,6 +28,7 @@ class InputGrid:
         quantum: q > 0, broadcastable to the input.
         offset: value of silence, broadcastable to the input.
         levels: greatest count that is needed.
+        reach: greatest magnitude of x - offset in the data, > 0; broadcastable to the input.
         signed: whether counts may be negative.
         lossless: whether the calibration data lies on the grid exactly.
     """
@@ -35,6 +36,7 @@ class InputGrid:
     quantum: Array
     offset: Array
     levels: int
+    reach: Array
     signed: bool
     lossless: bool
 
@@ -65,12 +67,13 @@ def _with_extremes(samples: NDArray[np.float32], chosen: NDArray[np.int64]) -> N
 
 def fine_grid(samples: NDArray[np.float32]) -> InputGrid:
     """Return a fine signed grid over the range of the samples (twice it, for unseen inputs)."""
-    reach = float(np.abs(samples).max(initial=0.0)) * 2 or 1.0
-    quantum = 2.0 ** np.ceil(np.log2(reach / FINE_LEVELS))
+    reach = float(np.abs(samples).max(initial=0.0)) or 0.5
+    quantum = 2.0 ** np.ceil(np.log2(2 * reach / FINE_LEVELS))
     return InputGrid(
         quantum=np.asarray(quantum, np.float32),
         offset=np.zeros((), np.float32),
         levels=FINE_LEVELS * 2,
+        reach=np.asarray(reach, np.float32),
         signed=True,
         lossless=False,
     )
@@ -92,6 +95,7 @@ def _grid_along(samples: NDArray[np.float32], axis: int | None) -> InputGrid | N
         quantum=steps[:, 0].astype(np.float32).reshape(shape),
         offset=steps[:, 1].astype(np.float32).reshape(shape),
         levels=int(steps[:, 2].max()),
+        reach=(steps[:, 0] * steps[:, 2]).astype(np.float32).reshape(shape),
         signed=False,
         lossless=True,
     )

@@ -2,7 +2,8 @@
 
 Every layer of neurons is run on what the layers in front of it really emit, so a correction sees
 the quantised, delayed prefix; what it decides is in force before the next layer runs. The synapses
-in front of a layer run once, whatever the correction tries; the cost is linear in depth.
+in front of a layer run once, whatever the correction tries; the cost is linear in depth. Random
+input spikes give way to their expected value: a correction must not learn the noise of one seed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from onnx2snn.converter.graph.segments import cut
+from onnx2snn.ir.derive.expect import expect
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import NeuronLayer, SpikingModel
 from onnx2snn.ir.session import Session, Tensors
@@ -97,7 +99,7 @@ class LayerWalk:
         library: str | None = None,
     ) -> None:
         self._model = model
-        self._proto = settle(model) if settled else model.proto
+        self._proto = settle(model) if settled else expect(model)
         self._library = library
         self._timesteps = 1 if settled else model.manifest.timesteps
         self._gain = 1 if settled else model.stimulus_steps(self._timesteps)

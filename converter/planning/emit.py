@@ -98,6 +98,7 @@ def _to_neuron(node: gs.Node, site: Site, parts: Ingredients, clock: _Clock) -> 
         "n_min": np.asarray(neuron.n_min, np.float32),
         "n_max": np.asarray(neuron.n_max, np.float32),
         **site.activation.parameters,
+        **neuron.constants,
     }
     named: dict[str, gs.Tensor] = {
         "x": node.inputs[0],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx2snn.converter.activations import Activation
-from onnx2snn.converter.calibration.input_grid import InputGrid
 from onnx2snn.converter.calibration.statistics import ChannelStatistics
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.thresholds import activation_range
@@ -23,6 +22,7 @@ from onnx2snn.ir.ops import (
     ScheduledIntegrateFire,
     ScheduledSignedIntegrateFire,
     SignedIntegrateFire,
+    SpikingOp,
 )
 from onnx2snn.ir.types import Array
 
@@ -65,13 +65,15 @@ class NeuronParameters:
         n_min: lower bound on the count.
         n_max: upper bound on the count.
         attributes: attributes of the node.
+        constants: further inputs of the operator by formal name (input codings have some).
     """
 
-    op: Neuron
+    op: SpikingOp
     quantum: Array
     n_min: float
     n_max: float
     attributes: Mapping[str, float]
+    constants: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
 
 def activation_neuron(
@@ -118,17 +120,6 @@ def _span(
     bound = max(abs(activation.lower), abs(activation.upper))
     own = preset.headroom > 1 or not activation.soma.homogeneous
     return np.full_like(span, bound) if own else np.minimum(span, bound)
-
-
-def input_neuron(grid: InputGrid, preset: Preset) -> NeuronParameters:
-    """Return the bit-plane encoder of an input: a graded neuron on the input's own grid.
-
-    With S = T the input arrives at every timestep, each time as up to 8 digits.
-    """
-    op = GradedIntegrateFire(digits=preset.input_digits)
-    reach = UNLIMITED if preset.stimulus is None else float(grid.levels * preset.stimulus * 2)
-    quantum = np.asarray(grid.quantum, np.float32)
-    return NeuronParameters(op, quantum, -reach, reach, {})
 
 
 def _is_bounded(activation: Activation) -> bool:

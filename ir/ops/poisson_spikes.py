@@ -41,6 +41,26 @@ _FIRES = f"""
 """
 """ONNX text from ``intensity``, ``field`` and ``quantum_row`` to ``emitted``."""
 
+_SIGNATURE = "(x, quantum, current, seed, timesteps, stimulus) => (y)"
+
+_INTENSITY = f"""{UNFOLD}
+  quantum_full = Expand (quantum, sample)
+  quantum_row = Reshape (quantum_full, row)
+  current_full = Expand (current, sample)
+  current_row = Reshape (current_full, row)
+  first = Constant <value_int = 1> ()
+  end = Add (timesteps, first)
+  clock = Range (first, end, first)
+  column = Constant <value_ints = [-1, 1, 1]> ()
+  time = Reshape (clock, column)
+  shown = LessOrEqual (time, stimulus)
+  gate = Cast <to = 1> (shown)
+  drive = Mul (current_row, gate)
+  currents = Reshape (x, unfolded)
+  intensity = Add (currents, drive)
+"""
+"""ONNX text of ``intensity`` [T, N, prod F] over a whole stream."""
+
 
 class PoissonSpikes(SpikingOp):
     """Bernoulli spikes of size ``quantum``; takes x, quantum, current, seed, T and S.
@@ -68,27 +88,23 @@ class PoissonSpikes(SpikingOp):
 
     def sequence_body(self) -> onnx.FunctionProto:
         """Compare every timestep with its own random numbers; no loop."""
-        return function(f"""{self.name} (x, quantum, current, seed, timesteps, stimulus) => (y) {{
-{UNFOLD}
-  quantum_full = Expand (quantum, sample)
-  quantum_row = Reshape (quantum_full, row)
-  current_full = Expand (current, sample)
-  current_row = Reshape (current_full, row)
-  first = Constant <value_int = 1> ()
-  end = Add (timesteps, first)
-  clock = Range (first, end, first)
-  column = Constant <value_ints = [-1, 1, 1]> ()
-  time = Reshape (clock, column)
-  shown = LessOrEqual (time, stimulus)
-  gate = Cast <to = 1> (shown)
-  drive = Mul (current_row, gate)
-  currents = Reshape (x, unfolded)
-  intensity = Add (currents, drive)
+        return function(f"""{self.name} {_SIGNATURE} {{
+{_INTENSITY}
   positions = Size (quantum_row)
 {FIELD}
   field = Identity (numbers)
 {_FIRES}
   y = Reshape (emitted, shape)
+}}""")
+
+    def expected_body(self) -> onnx.FunctionProto:
+        """Return the expected value of every timestep: its input, clipped; same signature."""
+        return function(f"""{self.name} {_SIGNATURE} {{
+{_INTENSITY}
+  least = Neg (quantum_row)
+  above = Max (intensity, least)
+  clipped = Min (above, quantum_row)
+  y = Reshape (clipped, shape)
 }}""")
 
     def step_body(self) -> onnx.FunctionProto:
@@ -113,8 +129,7 @@ class PoissonSpikes(SpikingOp):
 
     def settled_body(self) -> onnx.FunctionProto:
         """Return the expected value: x + c, clipped to [-quantum, quantum]."""
-        signature = "(x, quantum, current, seed, timesteps, stimulus) => (y)"
-        return function(f"""{self.name} {signature} {{
+        return function(f"""{self.name} {_SIGNATURE} {{
   intensity = Add (x, current)
   least = Neg (quantum)
   above = Max (intensity, least)

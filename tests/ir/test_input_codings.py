@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spiking_nets import sealed
 
+from onnx2snn.ir.derive.expect import expect
 from onnx2snn.ir.ops import FirstSpike, PoissonSpikes
 from onnx2snn.ir.ops.counter_hash import mix, random_field
+from onnx2snn.ir.session import Session
 from onnx2snn.ir.types import Array
 
 POISSON, FIRST = PoissonSpikes(), FirstSpike()
@@ -137,3 +140,26 @@ def test_latency_fires_in_the_slot_of_its_size() -> None:
     y = first(x, window=4, stimulus=1, timesteps=6)[:, 0]
     assert (y != 0).argmax(0).tolist() == [0, 1, 2, 3, 0, 0]
     np.testing.assert_array_equal(y.sum(0), np.float32([1.0, 0.75, 0.5, 0.25, 0.0, 1.0]))
+
+
+def test_the_expected_model_is_the_mean_over_seeds() -> None:
+    text = """
+    net (float[N, 3] image, int64 timesteps) => (float[N, 3] y) {
+      shown = onnx2snn.DirectCurrent (image, timesteps, onnx2snn_stimulus)
+      spikes = onnx2snn.PoissonSpikes (shown, q, c, seed, timesteps, onnx2snn_stimulus)
+      y = onnx2snn.ReadOut (spikes, zero, timesteps, onnx2snn_stimulus)
+    }"""
+    constants = {
+        "q": np.ones((1, 3), np.float32),
+        "c": np.array([[0.25, -0.5, 0.75]], np.float32),
+        "zero": np.zeros((1, 3), np.float32),
+    }
+    image, clock = np.array([[0.25, 0.25, 0.75]], np.float32), np.array(24)
+    found = []
+    for seed in range(50):
+        model = sealed(text, {**constants, "seed": np.array(seed)}, stimulus=16, timesteps=24)
+        found.append(Session(model.proto).run({"image": image, "timesteps": clock})["y"])
+    expected = Session(expect(model)).run({"image": image, "timesteps": clock})["y"]
+    np.testing.assert_array_equal(expected, [[0.5, -0.25, 1.0]])
+    # 800 coin flips with p = 1/2: the standard deviation of the mean is 0.018.
+    np.testing.assert_allclose(np.mean(found, axis=0), expected, atol=4 * 0.018)
