@@ -12,6 +12,7 @@ from onnx2snn.cli.convert import convert
 from onnx2snn.cli.demo import demo
 from onnx2snn.cli.evaluate import evaluate
 from onnx2snn.cli.export import export
+from onnx2snn.cli.finetune import finetune
 from onnx2snn.cli.inspect import inspect
 from onnx2snn.cli.ops import ops
 from onnx2snn.cli.presets import presets
@@ -20,8 +21,11 @@ from onnx2snn.cli.simulate import simulate
 from onnx2snn.cli.verb import Verb
 from onnx2snn.cli.worker import worker
 
-VERBS = (convert, check, evaluate, simulate, inspect, export, presets, ops, demo, serve, worker)
-NEEDY = (convert, check, evaluate, inspect, export)
+VERBS = (
+    *(convert, check, evaluate, simulate, inspect, export, finetune, presets, ops, demo),
+    *(serve, worker),
+)
+NEEDY = (convert, check, evaluate, inspect, export, finetune)
 
 
 def main() -> None:

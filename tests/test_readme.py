@@ -15,6 +15,7 @@ from onnx2snn.cli.app import VERBS, build_app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+FINETUNING = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8")
 EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 DEMO_DATA = ROOT / "cli" / "demo_data"
 
@@ -65,6 +66,20 @@ def test_shell_examples(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for name in ("model.snn.onnx", "report.html", "spikes.npz", "batch.html"):
         assert (folder / name).is_file(), name
     assert len(list((folder / "spiking").glob("*.snn.onnx"))) == 2
+
+
+def test_finetuning_examples(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    shutil.copy(folder / "test.npz", folder / "train.npz")
+    quick = FINETUNING.replace("--epochs 20", "--epochs 1").replace("epochs=20", "epochs=1")
+    for words in commands(quick):
+        with pytest.raises(SystemExit) as ended:
+            build_app()(words, prog_name="onnx2snn")
+        assert not ended.value.code, f"{words}: {capsys.readouterr().err}"
+    with np.load("train.npz") as file:
+        names: dict[str, object] = {"images": file["image"], "labels": file["labels"]}
+    (example,) = blocks(quick, "python")
+    exec(compile(example, "docs/finetuning.md", "exec"), names)
 
 
 def test_every_verb_is_named() -> None:
