@@ -19,6 +19,7 @@ from onnx2snn.server.problems import ProblemDocument
 from onnx2snn.server.routes import (
     catalogue,
     datasets,
+    exports,
     health,
     jobs,
     models,
@@ -40,6 +41,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     work.router,
     jobs.router,
     snns.router,
+    exports.router,
     catalogue.router,
     health.router,
     web.router,

@@ -14,6 +14,7 @@ from onnx2snn.server.context import Context
 from onnx2snn.server.database.tables import (
     Blob,
     Dataset,
+    Export,
     JobFile,
     Model,
     Snn,
@@ -21,7 +22,7 @@ from onnx2snn.server.database.tables import (
     now,
 )
 
-_REFERENCES = (Model.id, Dataset.id, Snn.id, JobFile.sha256, UploadPart.sha256)
+_REFERENCES = (Model.id, Dataset.id, Snn.id, JobFile.sha256, UploadPart.sha256, Export.sha256)
 
 
 def announce(context: Context, *files: tuple[str, int, str]) -> None:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from onnx2snn.server import job_states
 from onnx2snn.server.blobs import collect
 from onnx2snn.server.context import Context
 from onnx2snn.server.database.tables import (
     Dataset,
+    Export,
     IdempotentRequest,
     Job,
     Model,
@@ -188,6 +189,7 @@ class Housekeeping:
                     IdempotentRequest.created_at < _days_ago(IDEMPOTENCY_DAYS)
                 )
             )
+            session.execute(delete(Export).where(~exists().where(Snn.id == Export.snn_id)))
             if days := self._context.settings.retention_days:
                 before = _days_ago(days)
                 for table in (Model, Dataset, Snn):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from onnx2snn.ir.findings import Finding
 from onnx2snn.server.problems import ProblemDocument
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
@@ -221,6 +222,23 @@ class SnnOut(Answer):
     summary: dict[str, Any]
     created_at: datetime
     links: dict[str, str]
+
+
+class ExportOut(Answer):
+    """The account of a network in another format.
+
+    Attributes:
+        findings: what the format loses, and what its reader must know.
+        lint: limits of hardware that layers exceed.
+        layers: rows of name, kind and output shape.
+    """
+
+    format: str
+    target: str
+    size: int
+    findings: list[Finding]
+    lint: list[Finding]
+    layers: list[tuple[str, str, list[int]]]
 
 
 class CurveOut(Answer):

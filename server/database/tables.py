@@ -194,6 +194,21 @@ class Snn(Base):
     used_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Export(Base):
+    """A spiking network in another format, so that it is written once."""
+
+    __tablename__ = "exports"
+    snn_id: Mapped[str] = mapped_column(HASH, primary_key=True)
+    format: Mapped[str] = mapped_column(String(20), primary_key=True)
+    target: Mapped[str] = mapped_column(String(40), primary_key=True)
+    allow_losses: Mapped[bool] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"))
+    size: Mapped[int] = mapped_column(BigInteger)
+    report: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class Check(Base):
     """What a check of a model said, so that it runs once."""
 

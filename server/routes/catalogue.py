@@ -16,18 +16,25 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 @router.get("/presets", operation_id="listPresets")
 async def list_presets(service: TheService) -> list[dict[str, Any]]:
     """List the presets: named sets of the conversion's knobs."""
-    presets: list[dict[str, Any]] = (await _catalogue(service))["presets"]
+    presets: list[dict[str, Any]] = (await catalogue(service))["presets"]
     return presets
 
 
 @router.get("/operators", operation_id="listOperators")
 async def list_operators(service: TheService) -> list[dict[str, Any]]:
     """List which ONNX operators convert, and into what."""
-    operators: list[dict[str, Any]] = (await _catalogue(service))["operators"]
+    operators: list[dict[str, Any]] = (await catalogue(service))["operators"]
     return operators
 
 
-async def _catalogue(service: Service) -> dict[str, Any]:
+@router.get("/formats", operation_id="listFormats")
+async def list_formats(service: TheService) -> list[dict[str, Any]]:
+    """List the formats that spiking networks can be exported to, with the readers of each."""
+    formats: list[dict[str, Any]] = (await catalogue(service))["formats"]
+    return formats
+
+
+async def catalogue(service: Service) -> dict[str, Any]:
     """Ask the converter once; it is imported in a child only."""
     if service.catalogue is None:
         service.catalogue = await service.in_sandbox(lambda: _ask(service))

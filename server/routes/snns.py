@@ -99,6 +99,9 @@ def snn_out(snn: Snn) -> SnnOut:
         "content": f"{base}/content",
         "report": f"{base}/report",
         "curve": f"{base}/curve",
+        "nir": f"{base}/exports/nir",
+        "step": f"{base}/exports/step",
+        "npz": f"{base}/exports/npz",
         "job": f"/v1/jobs/{snn.job_id}",
     }
     return SnnOut.model_validate(values)

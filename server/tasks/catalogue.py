@@ -1,4 +1,4 @@
-"""Task: the presets and the operators that convert, as the converter itself states them."""
+"""Task: presets, operators that convert and formats, as the converter itself states them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from onnx2snn.converter.activations import ACTIVATIONS
 from onnx2snn.converter.canonicalise import PASSES
+from onnx2snn.converter.exporters import EXPORTERS, PROFILES
 from onnx2snn.converter.presets import PRESETS
 from onnx2snn.ir.grammar import SHAPE_OPS
 from onnx2snn.ir.linear import LINEAR_OPS
@@ -16,7 +17,7 @@ from onnx2snn.server.sandbox import Progress
 
 
 def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
-    """Return presets and operators.
+    """Return presets, operators and formats of exports.
 
     Args:
         arguments: none.
@@ -27,6 +28,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     return {
         "presets": [preset.model_dump(mode="json") for preset in PRESETS],
         "operators": _operators(),
+        "formats": _formats(),
     }
 
 
@@ -50,6 +52,18 @@ def _operators() -> list[dict[str, Any]]:
     return [
         {"fate": fate, "operators": names, "treatment": told.replace("``", "")}
         for fate, names, told in rows
+    ]
+
+
+def _formats() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": exporter.name,
+            "suffix": exporter.suffix,
+            "summary": exporter.summary,
+            "targets": [profile.name for profile in PROFILES] if exporter.name == "nir" else [],
+        }
+        for exporter in EXPORTERS
     ]
 
 

@@ -90,6 +90,30 @@ def test_curve_and_report(client: httpx.Client, converted: dict[str, Any]) -> No
     assert numbers["evaluation"]["samples"] == 200
 
 
+def test_exports(client: httpx.Client, converted: dict[str, Any]) -> None:
+    links = client.get(converted["links"]["snn"]).json()["links"]
+    step = client.get(links["step"])
+    assert step.status_code == 200, step.text
+    assert step.headers["content-disposition"] == 'attachment; filename="digits_cnn.step.onnx"'
+    session = onnxruntime.InferenceSession(step.content, providers=["CPUExecutionProvider"])
+    assert len(session.get_inputs()) > 1  # the states
+    again = client.get(links["step"], headers={"If-None-Match": step.headers["etag"]})
+    assert again.status_code == 304
+    refused = client.get(links["nir"])
+    assert refused.status_code == 422
+    assert refused.json()["findings"]
+    allowed = client.get(links["npz"] + "/report", params={"allow_losses": True}).json()
+    assert allowed["format"] == "npz"
+    assert [layer[0] for layer in allowed["layers"]]
+    unknown = client.get(links["nir"].replace("/nir", "/abc"))
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not-found")
+    assert "step" in unknown.json()["remedy"]
+    target = client.get(links["nir"], params={"target": "nobody"})
+    assert target.status_code == 422
+    formats = {row["name"]: row for row in client.get("/v1/formats").json()}
+    assert "sinabs" in formats["nir"]["targets"]
+
+
 def test_ranges_and_etags(client: httpx.Client, converted: dict[str, Any]) -> None:
     path = converted["links"]["content"]
     whole = client.get(path)
