@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onnx2snn.cli.early_exit import Calibration, Every, ExitOptions, MaxLoss, Rule, Threshold
 from onnx2snn.cli.options import (
     AsJson,
     Backend,
@@ -45,6 +46,11 @@ def evaluate(
     ann: Annotated[Path, typer.Option("--ann", metavar="MODEL", help="The ANN it was made from.")],
     data: Data,
     timesteps: CurvePoints = None,
+    early_exit: Rule = None,
+    calibration: Calibration = None,
+    max_loss: MaxLoss = "0.5%",
+    exit_threshold: Threshold = None,
+    exit_every: Every = 1,
     backend: Backend = "onnxruntime",
     memory: Memory = "2GiB",
     threads: Threads = 0,
@@ -65,16 +71,19 @@ def evaluate(
 
     images = image_options(size, mean, std, layout, scale)
     asked = None if timesteps is None else timestep_list(timesteps)
+    leaving = ExitOptions(early_exit, calibration, max_loss, exit_threshold, exit_every)
     model = SpikingModel.load(snn)
     source = read_model(ann)
     with progress(f"evaluate {snn.name}") as move:
         samples = read_samples(data, model, images, move)
+        points = asked or powers_of_two(model.manifest.timesteps)
         evaluation = measure(
             model,
             source.model,
             samples.arrays,
             samples.labels,
-            timesteps=asked or powers_of_two(model.manifest.timesteps),
+            timesteps=points,
+            early_exit=leaving.find(model, images, points[-1], backend, memory, threads, move),
             backend=backend,
             memory=memory,
             threads=threads,
@@ -141,6 +150,13 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         )
         for point in evaluation.curve
     ]
+    early = evaluation.early_exit
+    if early is not None:
+        told = f"early exit, mean T = {figure(early.mean_timesteps, 3)}"
+        each = early.events_per_sample / max(1, evaluation.neurons)
+        rows.append(
+            (told, percent(early.accuracy), percent(early.agreement), "", figure(each, 3), "")
+        )
     ann, ptq = evaluation.ann, evaluation.ptq
     error = figure(ptq.relative_error, 3)
     rows.append(("PTQ", percent(ptq.accuracy), percent(ptq.agreement), error, "", ""))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from onnx2snn.cli.early_exit import Calibration, Every, ExitOptions, MaxLoss, Rule, Threshold
 from onnx2snn.cli.options import (
     AsJson,
     Backend,
@@ -45,6 +46,11 @@ def simulate(
         Path, typer.Option("--output", "-o", metavar="OUT.npz", dir_okay=False, help="The result.")
     ],
     timesteps: Timesteps = None,
+    early_exit: Rule = None,
+    calibration: Calibration = None,
+    max_loss: MaxLoss = "0.5%",
+    exit_threshold: Threshold = None,
+    exit_every: Every = 1,
     backend: Backend = "onnxruntime",
     record: Annotated[
         Record, typer.Option("--record", help="Keep spike trains, spike counts, or neither.")
@@ -61,7 +67,8 @@ def simulate(
     """Run a spiking network over samples; write its outputs and spikes to an .npz file.
 
     The file holds the outputs by name, and of each layer i: its name in snn.layers, events per
-    timestep in snn.events, signed spike counts in snn.counts.i, spike trains in snn.spikes.i.
+    timestep in snn.events, signed spike counts in snn.counts.i, spike trains in snn.spikes.i; under
+    early exit the timesteps that the samples left after in snn.exits.
     """
     from onnx2snn.cli.output import progress
     from onnx2snn.cli.samples import read_samples
@@ -70,6 +77,7 @@ def simulate(
     from onnx2snn.runtime.simulate import simulate as run
 
     images = image_options(size, mean, std, layout, scale)
+    leaving = ExitOptions(early_exit, calibration, max_loss, exit_threshold, exit_every)
     model = SpikingModel.load(snn)
     with progress(f"simulate {snn.name}") as move:
         samples = read_samples(data, model, images, move)
@@ -79,6 +87,15 @@ def simulate(
             timesteps=timesteps,
             backend=backend,
             record=_recording(record),
+            early_exit=leaving.find(
+                model,
+                images,
+                timesteps or model.manifest.timesteps,
+                backend,
+                memory,
+                threads,
+                move,
+            ),
             memory=memory,
             threads=threads,
             progress=lambda done, total: move("samples", done / total),
@@ -96,6 +113,8 @@ def _arrays(simulation: Simulation) -> Arrays:
 
     arrays: Arrays = dict(simulation.outputs)
     arrays["snn.timesteps"] = np.asarray(simulation.timesteps)
+    if simulation.exits is not None:
+        arrays["snn.exits"] = simulation.exits
     if simulation.layers:
         layers = simulation.layers
         arrays["snn.layers"] = np.array(list(layers), dtype=np.str_)
@@ -126,6 +145,7 @@ def _tell(model: SpikingModel, simulation: Simulation, output: Path, as_json: bo
         "samples": simulation.samples,
         "timesteps": simulation.timesteps,
         "stimulus_steps": simulation.stimulus_steps,
+        "mean_timesteps": simulation.mean_timesteps,
         "events_per_sample": simulation.events / simulation.samples if layers else None,
         "layers": [{"name": name, **values} for name, values in layers.items()],
     }
@@ -137,6 +157,8 @@ def _tell(model: SpikingModel, simulation: Simulation, output: Path, as_json: bo
         ("samples", simulation.samples),
         ("timesteps", f"T = {simulation.timesteps}, S = {simulation.stimulus_steps}"),
     ]
+    if simulation.exits is not None:
+        pairs.append(("early exit", f"mean T = {figure(simulation.mean_timesteps, 3)}"))
     console.print(facts(pairs))
     if layers:
         rows = [

@@ -8,6 +8,7 @@ The submodules are the parts; these names are what other code is meant to use.
 
 from onnx2snn.runtime.backends import BACKENDS
 from onnx2snn.runtime.data import Dataset, load_data
+from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.evaluate import evaluate
 from onnx2snn.runtime.image_folder import ImageOptions
 from onnx2snn.runtime.input_spec import InputSpec, input_specs
@@ -16,11 +17,13 @@ from onnx2snn.runtime.report import write_report
 from onnx2snn.runtime.results import CurvePoint, Evaluation
 from onnx2snn.runtime.simulate import LayerRecord, Simulation, simulate
 from onnx2snn.runtime.simulator import Simulator
+from onnx2snn.runtime.tune_early_exit import tune_early_exit
 
 __all__ = [
     "BACKENDS",
     "CurvePoint",
     "Dataset",
+    "EarlyExit",
     "Evaluation",
     "ImageOptions",
     "InputSpec",
@@ -32,5 +35,6 @@ __all__ = [
     "input_specs",
     "load_data",
     "simulate",
+    "tune_early_exit",
     "write_report",
 ]

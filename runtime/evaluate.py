@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -28,7 +28,9 @@ from onnx2snn.runtime.activity import (
 )
 from onnx2snn.runtime.ann_run import AnnRun
 from onnx2snn.runtime.chunks import Samples, check_samples, fixed_batch, padded
+from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.energy import ENERGY_TABLES, EnergyTable
+from onnx2snn.runtime.exit_account import early_exit_row
 from onnx2snn.runtime.macs import macs_per_sample
 from onnx2snn.runtime.results import AnnRow, CurvePoint, Evaluation, PtqRow
 from onnx2snn.runtime.scores import Score, compare
@@ -66,6 +68,7 @@ def evaluate(
     labels: NDArray[np.generic] | None = None,
     *,
     timesteps: int | Sequence[int] = TIMESTEPS,
+    early_exit: EarlyExit | None = None,
     backend: str = "onnxruntime",
     memory: str | int = "2GiB",
     threads: int = 0,
@@ -80,6 +83,7 @@ def evaluate(
         data: one array [N, *F] per input by name; an array for a lone input.
         labels: class numbers [N], if known.
         timesteps: points of the curve; a single T stands for 1, 2, 4 ... up to T.
+        early_exit: a rule to run the samples with once more; see :func:`tune_early_exit`.
         backend: what runs the spiking network.
         memory: budget for one call.
         threads: 0 lets the backend decide.
@@ -120,7 +124,12 @@ def evaluate(
         first_samples(model, samples),
     )
     macs = macs_per_sample(ann, *_ann_samples(ann, samples))
-    return _evaluation(model, scores, account, macs, points, options.backend, seconds, tables)
+    evaluation = _evaluation(model, scores, account, macs, points, backend, seconds, tables)
+    if early_exit is None:
+        return evaluation
+    early = replace(options, early_exit=early_exit)
+    row = early_exit_row(model, ann, samples, labels, T, early, progress)
+    return evaluation.model_copy(update={"early_exit": row})
 
 
 def curve_points(timesteps: int | Sequence[int]) -> tuple[int, ...]:

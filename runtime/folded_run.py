@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from onnx2snn.ir.derive.record import SEGMENTS, record, segments, sources
 from onnx2snn.ir.derive.running import to_running
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.ir.session import Tensors
 from onnx2snn.runtime.backends import Backend
+from onnx2snn.runtime.head import Head
 from onnx2snn.runtime.trace import LayerTrace, Recording, Trace
 
 
@@ -46,11 +46,8 @@ class FoldedRun:
             streams=recording == "spikes",
         )
         self._body = backend.load(body, threads=threads)
-        self._head = None if running.head is None else backend.load(running.head, threads=threads)
-        head_inputs = [] if running.head is None else running.head.graph.input
-        self._head_inputs = tuple(item.name for item in head_inputs)
+        self._head = Head(running.head, model.outputs, backend, threads)
         self._values = running.values
-        self._outputs = model.outputs
 
     def run(
         self, feeds: Mapping[str, NDArray[np.generic]], timesteps: int, at: Sequence[int]
@@ -65,7 +62,7 @@ class FoldedRun:
             name: np.split(results[name], timesteps) for name in self._values
         }  # each T arrays [N, *F]
         outputs = {
-            t: self._decode({name: values[t - 1] for name, values in steps.items()}, feeds)
+            t: self._head.outputs({name: values[t - 1] for name, values in steps.items()}, feeds)
             for t in at
         }
         layers = {
@@ -79,13 +76,6 @@ class FoldedRun:
             for source in self._recorded
         }
         return Trace(outputs, layers)
-
-    def _decode(self, values: Tensors, feeds: Mapping[str, NDArray[np.generic]]) -> Tensors:
-        if self._head is None:
-            return {name: values[name] for name in self._outputs}
-        known = {**feeds, **values}
-        decoded = {**values, **self._head.run({name: known[name] for name in self._head_inputs})}
-        return {name: np.asarray(decoded[name]) for name in self._outputs}
 
 
 def _unfold(stream: NDArray[np.generic] | None, timesteps: int) -> NDArray[np.float32] | None:

@@ -54,11 +54,11 @@ class Plan:
 
     Attributes:
         samples: samples per call.
-        stepped: whether time is split too: one timestep per call.
+        steps: timesteps per call; fewer than T if time is split too.
     """
 
     samples: int
-    stepped: bool
+    steps: int
 
 
 def parse_memory(text: str | int) -> int:
@@ -129,6 +129,7 @@ def plan_run(
     maps: int = 0,
     fixed_batch: int | None = None,
     foldable: bool = True,
+    steps: int | None = None,
 ) -> Plan:
     """Split a run so that it stays inside a memory budget.
 
@@ -138,7 +139,8 @@ def plan_run(
         memory: bytes.
         maps: number of event maps, if events are recorded.
         fixed_batch: the only batch size the model takes, if there is one.
-        foldable: whether time may be folded into the batch.
+        foldable: whether time may be folded into the batch; otherwise one timestep per call.
+        steps: most timesteps per call; all of them if not given.
 
     Raises:
         SimulationError: not even a single timestep of the least batch fits.
@@ -146,16 +148,17 @@ def plan_run(
     least = fixed_batch or 1
     counts = RECORD_COPIES * footprint.recorded
     available = max(0, memory - maps * counts)
-    folded = available // (OVERHEAD * footprint.row * timesteps + counts)
-    if foldable and folded >= least:
-        most = max(1, MOST_ROWS // timesteps)
-        return Plan(fixed_batch or min(folded, most), stepped=False)
-    single = OVERHEAD * footprint.row + STATE_COPIES * footprint.states + counts
-    stepped = available // single
-    if stepped < least:
-        needed = -(-(single * least + maps * counts) // 2**20)
-        raise SimulationError(
-            f"one timestep of {least} sample(s) needs about {needed} MiB, more than the budget",
-            remedy=f"allow at least {needed}MiB with --memory",
-        )
-    return Plan(fixed_batch or min(stepped, MOST_ROWS), stepped=True)
+    chunk = min(steps or timesteps, timesteps) if foldable else 1
+    while True:
+        carried = STATE_COPIES * footprint.states if chunk < timesteps or not foldable else 0
+        single = OVERHEAD * footprint.row * chunk + carried + counts
+        samples = available // single
+        if samples >= least:
+            return Plan(fixed_batch or min(samples, max(1, MOST_ROWS // chunk)), chunk)
+        if chunk == 1:
+            needed = -(-(single * least + maps * counts) // 2**20)
+            raise SimulationError(
+                f"one timestep of {least} sample(s) needs about {needed} MiB, more than the budget",
+                remedy=f"allow at least {needed}MiB with --memory",
+            )
+        chunk = -(-chunk // 2)

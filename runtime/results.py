@@ -114,6 +114,36 @@ class EnergyProfile(Result):
     ratio: float
 
 
+class EarlyExitRow(Result):
+    """The same samples with early exit: each leaves once its outputs are clear.
+
+    Attributes:
+        rule: ``margin`` or ``entropy``.
+        threshold: least confidence of a finished sample.
+        every: timesteps from one look at the outputs to the next.
+        calibration_samples: samples the threshold was tuned on; 0 if it was given.
+        max_loss: the bound it was tuned for; None if it was given.
+        mean_timesteps: mean number of timesteps of a sample.
+        accuracy: share of correct top-1 answers; None without labels.
+        agreement: share of samples with the ANN's top-1.
+        events_per_sample: events up to the exit, per sample.
+        exits: samples that left after timestep 1, 2 ... T.
+        seconds: wall-clock time of the run.
+    """
+
+    rule: str
+    threshold: float
+    every: int
+    calibration_samples: int
+    max_loss: float | None
+    mean_timesteps: float
+    accuracy: float | None
+    agreement: float | None
+    events_per_sample: float
+    exits: tuple[int, ...]
+    seconds: float
+
+
 class Evaluation(Result):
     """The account of a spiking network against its ANN on one data set.
 
@@ -138,6 +168,7 @@ class Evaluation(Result):
         energy: estimated energy, one entry per profile.
         layers: one row per neuron layer.
         seconds: wall-clock time of the spiking run.
+        early_exit: the row of early exit, if it was asked for.
     """
 
     model: str
@@ -159,3 +190,4 @@ class Evaluation(Result):
     energy: tuple[EnergyProfile, ...]
     layers: tuple[LayerRow, ...]
     seconds: float
+    early_exit: EarlyExitRow | None = None

@@ -12,6 +12,7 @@ from onnx2snn.ir.derive.record import Source, sources
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.runtime.chunks import Samples, check_samples
+from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
 from onnx2snn.runtime.trace import LayerTrace, Recording
 
@@ -44,6 +45,7 @@ class Simulation:
         stimulus_steps: S.
         samples: N.
         layers: records by layer name, in topological order; empty if nothing was recorded.
+        exits: under early exit, the timestep after which each sample was finished, int64 [N].
     """
 
     outputs: Tensors
@@ -51,6 +53,12 @@ class Simulation:
     stimulus_steps: int
     samples: int
     layers: Mapping[str, LayerRecord]
+    exits: NDArray[np.int64] | None = None
+
+    @property
+    def mean_timesteps(self) -> float:
+        """Return the mean number of timesteps a sample took."""
+        return self.timesteps if self.exits is None else float(self.exits.mean())
 
     @property
     def events(self) -> float:
@@ -65,6 +73,7 @@ def simulate(
     timesteps: int | None = None,
     backend: str = "onnxruntime",
     record: Recording = "none",
+    early_exit: EarlyExit | None = None,
     memory: str | int = "2GiB",
     threads: int = 0,
     progress: Progress | None = None,
@@ -77,6 +86,8 @@ def simulate(
         timesteps: T; the model's default if not given.
         backend: name of the backend.
         record: ``none``, ``counts`` (events and spike counts) or ``spikes`` (trains as well).
+        early_exit: when a sample is finished before T (:func:`tune_early_exit` finds a rule); its
+            outputs are then those of that timestep, and it emits nothing any more.
         memory: budget for one call, e.g. ``2GiB``; records come on top.
         threads: 0 lets the backend decide.
         progress: called with the samples done and their number.
@@ -87,12 +98,15 @@ def simulate(
     """
     samples = check_samples(model, data)
     T = model.manifest.timesteps if timesteps is None else timesteps
-    options = RunOptions(backend, memory, threads, record)
+    options = RunOptions(backend, memory, threads, record, early_exit)
     outputs: list[Tensors] = []
     traces: list[Mapping[str, LayerTrace]] = []
+    exits: list[NDArray[np.int64]] = []
     for _, _, trace in run_chunks(model, samples, T, (T,), options, progress):
         outputs.append(trace.outputs[T])
         traces.append(trace.layers)
+        if trace.exits is not None:
+            exits.append(trace.exits)
     recorded = () if record == "none" else sources(model)
     layers = {
         source.name: _join(source, model, [trace[source.stream] for trace in traces])
@@ -106,6 +120,7 @@ def simulate(
         stimulus_steps=model.stimulus_steps(T),
         samples=len(next(iter(samples.values()))),
         layers=layers,
+        exits=np.concatenate(exits) if exits else None,
     )
 
 

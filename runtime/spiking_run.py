@@ -9,8 +9,10 @@ from onnx2snn.ir.derive.record import sources
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
-from onnx2snn.runtime.backends import find_backend
+from onnx2snn.runtime.backends import Backend, find_backend
+from onnx2snn.runtime.chunked_run import ChunkedRun
 from onnx2snn.runtime.chunks import chunk, fixed_batch, padded
+from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.folded_run import FoldedRun
 from onnx2snn.runtime.memory import Plan, measure_footprint, parse_memory, plan_run
 from onnx2snn.runtime.stepped_run import SteppedRun
@@ -29,12 +31,14 @@ class RunOptions:
         memory: budget, e.g. ``2GiB``.
         threads: 0 lets the backend decide.
         recording: what to record.
+        early_exit: when a sample is finished; None runs all timesteps.
     """
 
     backend: str = "onnxruntime"
     memory: str | int = "2GiB"
     threads: int = 0
     recording: Recording = "none"
+    early_exit: EarlyExit | None = None
 
 
 def run_chunks(
@@ -63,12 +67,14 @@ def run_chunks(
             f"{timesteps} timesteps cannot be run", remedy="ask for at least one timestep"
         )
     backend = find_backend(options.backend)
-    plan = plan_chunks(model, data, timesteps, options, len(at))
-    kind = SteppedRun if plan.stepped else FoldedRun
     batch = model_batch(model)
-    run: Run = kind(
-        model, backend, options.recording, sum_batch=batch is None, threads=options.threads
-    )
+    if options.early_exit is not None and batch is not None:
+        raise SimulationError(
+            f"no sample can leave a batch of the fixed size {batch}",
+            remedy="run without early exit, or convert a network whose batch axis is free",
+        )
+    plan = plan_chunks(model, data, timesteps, options, len(at))
+    run = _run_of(model, backend, plan, timesteps, options)
     total = len(next(iter(data.values())))
     for place, feeds in chunk(data, plan.samples):
         real = place.stop - place.start
@@ -80,6 +86,27 @@ def run_chunks(
         yield place, feeds, trace
         if progress is not None:
             progress(place.stop, total)
+
+
+def _run_of(
+    model: SpikingModel, backend: Backend, plan: Plan, timesteps: int, options: RunOptions
+) -> Run:
+    """Return what runs a plan: in one piece, in chunks of timesteps, or step by step."""
+    free = model_batch(model) is None
+    threads = options.threads
+    if model.manifest.layout == "scan":
+        return SteppedRun(model, backend, options.recording, sum_batch=free, threads=threads)
+    if plan.steps >= timesteps and options.early_exit is None:
+        return FoldedRun(model, backend, options.recording, sum_batch=free, threads=threads)
+    return ChunkedRun(
+        model,
+        backend,
+        options.recording,
+        steps=plan.steps,
+        early_exit=options.early_exit,
+        sum_batch=free,
+        threads=threads,
+    )
 
 
 def plan_chunks(
@@ -98,6 +125,7 @@ def plan_chunks(
         maps=points if recorded else 0,
         fixed_batch=batch,
         foldable=model.manifest.layout == "folded",
+        steps=None if options.early_exit is None else options.early_exit.every,
     )
 
 
@@ -127,4 +155,4 @@ def _first(trace: Trace, samples: int) -> Trace:
         )
         for name, layer in trace.layers.items()
     }
-    return Trace(outputs, layers)
+    return Trace(outputs, layers, trace.exits)

@@ -44,10 +44,13 @@ class Trace:
     Attributes:
         outputs: the ANN's outputs by name, after each timestep asked for.
         layers: what the layers emitted, by stream; empty if nothing was recorded.
+        exits: the timestep after which each sample was finished, [N], under a rule of early exit:
+            the outputs are those of that timestep. None if all samples ran all timesteps.
     """
 
     outputs: Mapping[int, Tensors]
     layers: Mapping[str, LayerTrace]
+    exits: NDArray[np.int64] | None = None
 
 
 class Run(Protocol):

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from onnx2snn.cli.app import VERBS, build_app
+from onnx2snn.runtime import Simulation
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,6 +102,17 @@ def test_every_decision_is_in_the_index() -> None:
     index = (folder / "README.md").read_text(encoding="utf-8")
     for page in folder.glob("0*.md"):
         assert f"({page.name})" in index, page.name
+
+
+def test_examples_of_running(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    for block in blocks(text, "python"):
+        exec(compile(block, "docs/running.md", "exec"), names)
+    assert capsys.readouterr().out
+    early = names["early"]
+    assert isinstance(early, Simulation)
+    assert early.mean_timesteps < early.timesteps
 
 
 def test_examples_of_extensions() -> None:

@@ -79,6 +79,35 @@ def test_simulate(run, snn: Path, data: Path, tmp_path: Path, record: str, kept:
     assert "wrote" in run("simulate", snn, "--data", data, "-o", out).out
 
 
+def test_early_exit(run, snn: Path, ann: Path, data: Path, tmp_path: Path) -> None:
+    rule = ("--early-exit", "margin", "--exit-threshold", "0.5", "--exit-every", "2")
+    ran = run("evaluate", snn, "--ann", ann, "--data", data, *rule, "--json")
+    assert ran.code == 0
+    found = ran.json["early_exit"]
+    assert found["mean_timesteps"] < ran.json["timesteps"]
+    assert "early exit" in run("evaluate", snn, "--ann", ann, "--data", data, *rule).out
+    kept = tmp_path / "out.npz"
+    tuned = ("--early-exit", "entropy", "--calibration", data, "--max-loss", "10%")
+    ran = run("simulate", snn, "--data", data, "-o", kept, *tuned, "--json")
+    assert ran.code == 0
+    with np.load(kept) as arrays:
+        assert arrays["snn.exits"].mean() == ran.json["mean_timesteps"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--early-exit", "margin"),
+        ("--exit-threshold", "0.5"),
+        ("--early-exit", "margin", "--exit-threshold", "1", "--calibration", "x.npz"),
+    ],
+)
+def test_early_exit_needs_one_threshold(run, snn: Path, data: Path, words: tuple[str, ...]) -> None:
+    ran = run("simulate", snn, "--data", data, "-o", "out.npz", *words)
+    assert ran.code == 2
+    assert "--early-exit" in ran.err
+
+
 def test_inspect(run, snn: Path) -> None:
     record = run("inspect", snn, "--json").json
     assert record["inputs"] == ["x"]

@@ -13,6 +13,7 @@ from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session
+from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.evaluate import curve_points, evaluate
 from onnx2snn.runtime.results import Evaluation
 from onnx2snn.runtime.scores import compare
@@ -163,6 +164,22 @@ def test_a_fixed_batch_of_the_ann() -> None:
     assert single.ann.accuracy == whole.ann.accuracy
     assert single.ann.macs_per_sample == whole.ann.macs_per_sample
     assert [p.agreement for p in single.curve] == [p.agreement for p in whole.curve]
+
+
+def test_the_row_of_early_exit_is_that_of_a_run_with_it() -> None:
+    rule = EarlyExit("margin", 0.3, every=2)
+    row = evaluated(timesteps=(1, 9), early_exit=rule).early_exit
+    run = simulate(MODEL, images(SAMPLES), timesteps=9, record="counts", early_exit=rule)
+    source = Session(ann(MODEL)).run(images(SAMPLES))
+    assert row is not None
+    assert run.exits is not None
+    assert row.exits == tuple(np.bincount(run.exits - 1, minlength=9))
+    assert row.mean_timesteps == run.exits.mean()
+    assert 2 <= row.mean_timesteps < 9
+    assert row.accuracy == np.mean(run.outputs["label"] == LABELS)
+    assert row.agreement == np.mean(run.outputs["label"] == source["label"])
+    spiking = sum(run.layers[name].events.sum() for name in ("encoder", "relu1", "relu2"))
+    assert row.events_per_sample == pytest.approx(spiking / SAMPLES)
 
 
 def test_points_of_the_curve() -> None:

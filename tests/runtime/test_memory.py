@@ -49,18 +49,23 @@ def test_plans_stay_inside_the_budget() -> None:
     for memory in (20_000, 100_000, 1_000_000, 10**8):
         plan = plan_run(footprint, 8, memory, maps=3)
         counts = RECORD_COPIES * footprint.recorded
-        rows = 1 if plan.stepped else 8
-        states = STATE_COPIES * footprint.states if plan.stepped else 0
-        needed = plan.samples * (OVERHEAD * footprint.row * rows + states + counts) + 3 * counts
+        states = STATE_COPIES * footprint.states if plan.steps < 8 else 0
+        needed = (
+            plan.samples * (OVERHEAD * footprint.row * plan.steps + states + counts) + 3 * counts
+        )
         assert needed <= memory
-        assert plan.samples * rows <= MOST_ROWS
+        assert plan.samples * plan.steps <= MOST_ROWS
 
 
 def test_time_is_split_only_if_it_must_be() -> None:
     footprint = Footprint(row=1000, states=500)
-    assert not plan_run(footprint, 8, OVERHEAD * 8 * 1000).stepped
-    assert plan_run(footprint, 8, OVERHEAD * 8 * 1000 - 1).stepped
-    assert plan_run(footprint, 8, 10**9, foldable=False).stepped
+    carried = STATE_COPIES * 500
+    assert plan_run(footprint, 8, OVERHEAD * 8 * 1000).steps == 8
+    assert plan_run(footprint, 8, OVERHEAD * 8 * 1000 - 1).steps == 4
+    assert plan_run(footprint, 8, OVERHEAD * 2 * 1000 + carried).steps == 2
+    assert plan_run(footprint, 8, OVERHEAD * 2 * 1000 + carried - 1).steps == 1
+    assert plan_run(footprint, 8, 10**9, foldable=False).steps == 1
+    assert plan_run(footprint, 8, 10**9, steps=3).steps == 3
 
 
 def test_a_fixed_batch_is_kept_or_refused() -> None:

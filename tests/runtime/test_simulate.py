@@ -11,6 +11,7 @@ from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.errors import DataError, SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session
+from onnx2snn.runtime.backends import BACKENDS, Backend
 from onnx2snn.runtime.chunks import check_samples
 from onnx2snn.runtime.simulate import Simulation, simulate
 from onnx2snn.runtime.simulator import Simulator
@@ -27,27 +28,21 @@ def same(left: Simulation, right: Simulation) -> None:
         other = right.layers[name]
         np.testing.assert_array_equal(layer.events, other.events)
         np.testing.assert_array_equal(layer.negative, other.negative)
-        np.testing.assert_array_equal(layer.counts, other.counts)
+        # in quanta exactly; the analog sums of a pool are added up in another order
+        atol = 0 if layer.counts.dtype.kind == "i" else 1e-6
+        np.testing.assert_allclose(layer.counts, other.counts, rtol=0, atol=atol)
         np.testing.assert_array_equal(layer.spikes, other.spikes)
 
 
 @pytest.mark.parametrize("stimulus", [1, 3, None], ids=["S=1", "S=3", "S=T"])
 @pytest.mark.parametrize(
-    ("memory", "samples", "stepped"),
-    [
-        ("1GiB", 9, False),
-        ("100KiB", 3, False),
-        ("30KiB", 1, False),
-        ("24KiB", 1, True),
-        ("45KiB", 1, False),
-    ],
+    ("memory", "samples", "steps"),
+    [("1GiB", 9, T), ("100KiB", 3, T), ("30KiB", 1, T), ("24KiB", 1, 2), ("20KiB", 1, 1)],
 )
-def test_chunks_change_nothing(
-    stimulus: int | None, memory: str, samples: int, stepped: bool
-) -> None:
+def test_chunks_change_nothing(stimulus: int | None, memory: str, samples: int, steps: int) -> None:
     model, x = conv_net(stimulus=stimulus), images(SAMPLES)
     plan = plan_chunks(model, x, T, RunOptions(memory=memory, recording="spikes"))
-    assert (min(plan.samples, SAMPLES), plan.stepped) == (samples, stepped)
+    assert (min(plan.samples, SAMPLES), plan.steps) == (samples, steps)
     whole = simulate(model, x, timesteps=T, record="spikes")
     same(whole, simulate(model, x, timesteps=T, record="spikes", memory=memory))
     feeds = {**x, "timesteps": np.array(T, np.int64)}
@@ -152,8 +147,10 @@ def test_progress_reaches_the_end() -> None:
 
 
 @pytest.mark.parametrize("layout", [lambda model: model, to_scan], ids=["folded", "scan"])
-@pytest.mark.parametrize("backend", ["onnxruntime", "reference"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "reference", "event"])
 def test_streaming_gives_every_prefix(layout, backend: str) -> None:
+    if find_backend_or_none(backend) is None:
+        pytest.skip("the compiled library is not built")
     model, x = conv_net(stimulus=2), images(2)
     simulator = Simulator(layout(model), backend=backend)
     for _ in range(2):
@@ -166,6 +163,30 @@ def test_streaming_gives_every_prefix(layout, backend: str) -> None:
                 outputs["probabilities"], expected["probabilities"], atol=1e-6
             )
         simulator.reset()
+
+
+def find_backend_or_none(name: str) -> Backend | None:
+    found = next(backend for backend in BACKENDS if backend.name == name)
+    return None if found.why_unavailable() else found
+
+
+def test_a_part_of_a_batch_may_go_on() -> None:
+    model, x = conv_net(stimulus=2), images(4)
+    simulator, alone = Simulator(model), Simulator(model)
+    part = {"image": x["image"][[0, 2]]}
+    for _ in range(2):
+        simulator.step(x)
+        alone.step(part)
+    simulator.keep(np.array([True, False, True, False]))
+    for name, values in alone.step(part).items():
+        np.testing.assert_array_equal(simulator.step(part)[name], values)
+    with pytest.raises(SimulationError, match="keep"):
+        simulator.step(x)
+    simulator.reset()
+    with pytest.raises(SimulationError, match="no batch yet"):
+        simulator.keep(np.array([0]))
+    with pytest.raises(SimulationError, match="one by one"):
+        Simulator(to_scan(model)).keep(np.array([0]))
 
 
 def test_streams_may_change_at_every_timestep() -> None:
