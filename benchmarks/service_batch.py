@@ -45,7 +45,7 @@ def run_batch(service: ServiceProcess, models: int, bad: int) -> dict[str, objec
     assert status == 202, body
     batch = json.loads(body)
     accepted, most = time.monotonic(), 0
-    while not (job := service.client.job(batch["id"]))["done"]:
+    while not (job := service.client.job(batch["id"])).done:
         most = max(most, resident_bytes(service.pid))
         time.sleep(0.5)
     done = time.monotonic()
@@ -56,8 +56,8 @@ def run_batch(service: ServiceProcess, models: int, bad: int) -> dict[str, objec
         "batch s": round(done - accepted, 1),
         "models/s": round(models / (done - accepted), 2),
         "server RSS MB": most // 2**20,
-        "state": job["state"],
-        **job["result"],
+        "state": job.state,
+        **(job.result or {}),
     }
 
 

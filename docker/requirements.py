@@ -1,4 +1,4 @@
-"""Print what pip must install for the package and some of its extras: requirements.py FILE EXTRAS."""
+"""Print what pip must install for a package and some of its extras: FILE EXTRAS."""
 
 import sys
 import tomllib
@@ -7,6 +7,8 @@ path, extras = sys.argv[1:]
 with open(path, "rb") as file:
     project = tomllib.load(file)["project"]
 wanted = project["dependencies"] + [
-    requirement for extra in extras.split(",") for requirement in project["optional-dependencies"][extra]
+    requirement
+    for extra in extras.split(",")
+    for requirement in project["optional-dependencies"][extra]
 ]
 print("\n".join(wanted))

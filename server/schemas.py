@@ -1,19 +1,18 @@
-"""What the API takes and gives, as JSON."""
+"""What the API takes and gives, as JSON. Needs pydantic only, so that the client can read it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from onnx2snn.ir.findings import Finding
 from onnx2snn.server.problems import ProblemDocument
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
-Sha256Path = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
-IdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+Sha256Path = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
+IdPath = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 PresetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9:_-]{0,39}$")]
 JobKind = Literal["conversion", "evaluation", "simulation", "batch"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
