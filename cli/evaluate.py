@@ -128,6 +128,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         ("timesteps", f"T = {evaluation.timesteps}, S = {evaluation.stimulus_steps}"),
         ("alphabet", evaluation.alphabet + (graded if evaluation.alphabet == "graded" else "")),
         ("input coding", evaluation.input_coding),
+        ("read-out", evaluation.read_out),
         ("calibration", evaluation.calibration),
         ("analog operators", ", ".join(evaluation.analog_ops) or "none"),
         ("silent", "not by the last timestep" if silent is None else f"from t = {silent}"),

@@ -75,6 +75,7 @@ def _print(path: Path, model: SpikingModel) -> None:
         ("preset", manifest.preset),
         ("alphabet", alphabet_words(manifest, manifest.timesteps)),
         ("input coding", manifest.input_coding),
+        ("read-out", manifest.read_out),
         ("calibration", calibration_words(manifest)),
         ("analog operators", ", ".join(manifest.analog_ops) or "none"),
         ("functions", ", ".join(function.name for function in model.proto.functions)),

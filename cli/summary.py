@@ -45,6 +45,7 @@ def _facts(manifest: Manifest, outcome: Outcome) -> list[tuple[str, object]]:
         ("timesteps", f"T = {manifest.timesteps}, S = {stimulus}"),
         ("alphabet", alphabet_words(manifest, manifest.timesteps)),
         ("input coding", manifest.input_coding),
+        ("read-out", manifest.read_out),
         ("thresholds", f"{manifest.threshold_rule}, {count(manifest.levels)} levels"),
         ("calibration", calibration_words(manifest)),
         ("analog operators", ", ".join(manifest.analog_ops) or "none"),

@@ -18,6 +18,7 @@ from onnx2snn.converter.planning.plan import Plan, frontier
 from onnx2snn.converter.planning.schedule import schedule_findings
 from onnx2snn.converter.planning.sites import NeuronParameters
 from onnx2snn.converter.presets import Preset
+from onnx2snn.converter.read_outs import describe_read_out
 from onnx2snn.converter.source.read import Source
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest, SourceModel
@@ -54,6 +55,7 @@ def describe(
         ),
         digits=preset.digits,
         input_coding=coder.describe(grids, preset, seed),
+        read_out=describe_read_out(preset),
         threshold_rule=preset.threshold_rule,
         levels=preset.grid_levels,
         bias_correction=preset.bias_correction,

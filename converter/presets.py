@@ -14,6 +14,7 @@ from onnx2snn.ir.types import Alphabet
 ThresholdRule = Literal["maximum", "percentile", "mse"]
 Pooling = Literal["membrane", "increment", "gated"]
 InputCoding = Literal["bit-planes", "direct", "poisson", "latency"]
+ReadOut = Literal["current", "spike-count"]
 Reset = Literal["soft", "hard"]
 Memory = Literal["bounded", "none"]
 
@@ -53,6 +54,8 @@ class Preset(BaseModel):
             coding or latency coding (one spike per value).
         input_digits: digits per timestep of the bit-plane encoder.
         input_window: slots of latency coding; None means S, or half of T where S = 1.
+        read_out: how outputs are decoded: from the accumulated current, or by counting the spikes
+            of output neurons.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +83,7 @@ class Preset(BaseModel):
     input_coding: InputCoding = "bit-planes"
     input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
     input_window: int | None = Field(default=None, ge=1, le=2**20)
+    read_out: ReadOut = "current"
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Preset:

@@ -91,6 +91,7 @@ class Manifest(Frozen):
             theirs).
         digits: digits per graded emission and timestep.
         input_coding: how the input becomes a stream.
+        read_out: how the outputs are decoded.
         threshold_rule: rule that set the quanta.
         levels: quanta per calibrated range (the PTQ grid).
         bias_correction: whether constants were corrected for the quantised prefix.
@@ -112,6 +113,7 @@ class Manifest(Frozen):
     alphabet: Alphabet
     digits: int
     input_coding: str
+    read_out: str = "accumulated current"
     threshold_rule: str
     levels: int
     bias_correction: bool

@@ -223,6 +223,7 @@ def _evaluation(
         timesteps=T,
         stimulus_steps=model.stimulus_steps(T),
         input_coding=manifest.input_coding,
+        read_out=manifest.read_out,
         calibration=f"{calibration.kind}, {calibration.samples} samples",
         backend=backend,
         samples=scores.ann.samples,

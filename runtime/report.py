@@ -111,6 +111,7 @@ def _facts(manifest: Manifest, evaluation: Evaluation | None) -> list[tuple[str,
         ("Timesteps", f"T = {timesteps}, stimulus shown for S = {stimulus}"),
         ("Alphabet", alphabet_words(manifest, timesteps)),
         ("Input coding", manifest.input_coding),
+        ("Read-out", manifest.read_out),
         ("Calibration", calibration_words(manifest)),
     ]
     if evaluation is not None:

@@ -155,6 +155,7 @@ class Evaluation(Result):
         timesteps: T of the run; the curve has the requested points up to it.
         stimulus_steps: S of the run.
         input_coding: how the input becomes spikes.
+        read_out: how the outputs are decoded.
         calibration: source and size, in words.
         backend: what ran it.
         samples: evaluated samples.
@@ -178,6 +179,7 @@ class Evaluation(Result):
     timesteps: int
     stimulus_steps: int
     input_coding: str
+    read_out: str
     calibration: str
     backend: str
     samples: int

@@ -252,7 +252,16 @@ def _gone(what: str) -> Problem:
 
 def _conversion_summary(report: dict[str, Any]) -> dict[str, Any]:
     manifest = report["manifest"]
-    names = ("preset", "timesteps", "stimulus", "alphabet", "digits", "input_coding", "layout")
+    names = (
+        "preset",
+        "timesteps",
+        "stimulus",
+        "alphabet",
+        "digits",
+        "input_coding",
+        "read_out",
+        "layout",
+    )
     return {
         **{name: manifest[name] for name in names},
         "calibration": manifest["calibration"],

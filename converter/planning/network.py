@@ -18,6 +18,7 @@ from onnx2snn.converter.planning.plan import Marker, Plan, frontier, plan_networ
 from onnx2snn.converter.planning.schedule import layer_depths
 from onnx2snn.converter.planning.sites import Site
 from onnx2snn.converter.presets import Preset
+from onnx2snn.converter.rewrites.insert_count_neurons import insert_count_neurons
 from onnx2snn.converter.rewrites.insert_encoders import (
     insert_input_encoders,
     insert_synapse_encoders,
@@ -89,6 +90,7 @@ class PlannedNodes:
         inputs: the encoded tensor by name of its input encoder.
         encoders: encoders in front of synapses.
         changes: what the rewrites did.
+        counters: neurons in front of read-outs.
     """
 
     graph: gs.Graph
@@ -96,6 +98,7 @@ class PlannedNodes:
     inputs: Mapping[str, str]
     encoders: tuple[str, ...]
     changes: tuple[Change, ...]
+    counters: tuple[str, ...] = ()
 
 
 def plan_nodes(
@@ -117,8 +120,13 @@ def plan_nodes(
     plan = insert_lifts(graph, _with_encoders(plan_network(graph), tuple(inputs)))
     spiking_pools = preset.pooling != "membrane"
     encoders = insert_synapse_encoders(graph, plan, spiking_pools=spiking_pools)
+    plan = _with_encoders(plan, (), encoders)
+    counters: dict[str, str] = {}
+    if preset.read_out != "current":
+        counters = insert_count_neurons(graph, plan)
+        plan = _with_counters(plan, counters, signed=preset.alphabet != "binary")
     graph.toposort()
-    return PlannedNodes(graph, _with_encoders(plan, (), encoders), inputs, encoders, tuple(changes))
+    return PlannedNodes(graph, plan, inputs, encoders, tuple(changes), tuple(counters))
 
 
 def plan_spiking_network(
@@ -152,10 +160,15 @@ def plan_spiking_network(
     roles: dict[str, Fate] = {
         **dict.fromkeys(planned.inputs, "input"),
         **dict.fromkeys(planned.encoders, "encoder"),
+        **dict.fromkeys(planned.counters, "encoder"),
     }
     depths = layer_depths(graph, plan.activations, planned.inputs)
     sites = tuple(
-        replace(_site(node, roles.get(node.name, "neuron"), plan, shapes), depth=depths[node.name])
+        replace(
+            _site(node, roles.get(node.name, "neuron"), plan, shapes),
+            depth=depths[node.name],
+            counted=node.name in planned.counters,
+        )
         for node in graph.nodes
         if node.name in plan.activations
     )
@@ -214,6 +227,21 @@ def _with_encoders(plan: Plan, inputs: tuple[str, ...], encoders: tuple[str, ...
         kinds[f"{name}/out"] = "stream"
     activations.update((name, Activation()) for name in (*inputs, *encoders))
     return replace(plan, fates=fates, activations=activations, kinds=kinds)
+
+
+def _with_counters(plan: Plan, counters: Mapping[str, str], *, signed: bool) -> Plan:
+    """Mark the Identity nodes that stand for count neurons; binary ones count what is positive."""
+    activation = Activation() if signed else Activation(lower=0.0)
+    detail = "output neurons, whose spikes are counted"
+    fates = {
+        name: NodeFate(node=name, op="Identity", fate="encoder", detail=detail) for name in counters
+    }
+    return replace(
+        plan,
+        fates={**plan.fates, **fates},
+        activations={**plan.activations, **dict.fromkeys(counters, activation)},
+        kinds={**plan.kinds, **dict.fromkeys(counters.values(), "stream")},
+    )
 
 
 def _site(node: gs.Node, role: Fate, plan: Plan, shapes: Mapping[str, tuple[int, ...]]) -> Site:

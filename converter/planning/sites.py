@@ -43,6 +43,8 @@ class Site:
         axis: channel axis of both.
         shape: shape of the tensor at batch 1.
         depth: layers of neurons before it, input encoders not counted.
+        counted: its spikes are counted by a read-out, channel against channel: all channels share
+            one quantum, and the range is the greatest value, so that no two classes saturate.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Site:
     axis: int
     shape: tuple[int, ...]
     depth: int = 0
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ def activation_neuron(
     activation = site.activation
     levels = activation.levels or preset.grid_levels
     span = _span(activation, statistics, preset)
+    if site.counted:
+        span = np.full_like(span, float(statistics.reach.max(initial=0.0)) or 1.0) * preset.margin
     scale = 1.0 if preset.stimulus is None else preset.stimulus / levels
     shape = tuple(-1 if axis == site.axis else 1 for axis in range(len(site.shape)))
     quantum = (span * scale).astype(np.float32).reshape(shape)
