@@ -1,57 +1,89 @@
-"""``onnx2snn ops``: which ONNX operators convert, and into what; read from the converter itself."""
+"""``onnx2snn ops``: what a conversion makes of every ONNX operator, and whether it spikes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from onnx2snn.cli.options import AsJson
 
-_REST = (
-    "any other",
-    "read-out",
-    "runs on decoded values, if no trained weights follow; else the conversion is refused",
-)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from onnx2snn.converter.support import OperatorSupport
+
+_TITLES = {
+    "": "ONNX operators in the middle of a network",
+    "ai.onnx.ml": "Classical machine learning (ai.onnx.ml)",
+    "com.microsoft": "Fused and quantised by ONNX Runtime (com.microsoft)",
+    "onnx2snn.ann": "Recognised where exporters write it with several operators",
+}
+_SPIKES = {True: "yes", False: "analog", None: "-"}
+
+_MEANING = {
+    "neuron": "fires; what it computes is a bound on its count or a function in its membrane",
+    "linear": "spikes in, currents out, one timestep like the next; constants go into the neurons",
+    "spiking-pool": "max-pooling of membrane potentials or of spike counts",
+    "lift": "analog: f of the running estimates at every timestep, its change passed on; a neuron "
+    "follows before the next weights. Where no weights follow it is a read-out",
+    "read-out": "runs once, on decoded values. Where weights follow it is a lift",
+    "folded": "taken apart or into its neighbours before anything is decided",
+    "prologue": "computed once, before the first encoder",
+    "refused": "in the middle of a network; behind the read-out it runs on decoded values unless "
+    "the reason says otherwise",
+}
+"""What the fates mean. Before the first encoder every operator runs as it is."""
 
 
-def ops(as_json: AsJson = False) -> None:
-    """List the operators that convert and what becomes of each."""
-    from onnx2snn.cli.output import print_json, results, table
+def ops(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="Part of the name of the operators to list.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List what becomes of every ONNX operator, and whether it spikes."""
+    from onnx2snn.cli.output import print_json, results
+    from onnx2snn.converter.support import operator_support, rewritings
 
-    rows = supported_operators()
+    lines = [line for line in operator_support() if name.lower() in line.operator.lower()]
     if as_json:
-        names = ("operators", "fate", "treatment")
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        passes = [] if name else [step.model_dump() for step in rewritings()]
+        print_json({"operators": [line.model_dump() for line in lines], "rewritings": passes})
         return
-    results(as_json).print(table(("operators", "fate", "treatment"), rows))
+    console = results(as_json)
+    _print(console, lines)
+    _print_legend(console, {line.fate for line in lines})
+    if not name:
+        _print_rewritings(console)
 
 
-def supported_operators() -> list[tuple[str, str, str]]:
-    """Return operators, fate and treatment, in the order in which the converter tries them."""
-    from onnx2snn.converter.activations import ACTIVATIONS
-    from onnx2snn.converter.canonicalise import PASSES
-    from onnx2snn.ir.grammar import SHAPE_OPS
-    from onnx2snn.ir.linear import LINEAR_OPS
+def _print(console: Console, lines: list[OperatorSupport]) -> None:
+    from onnx2snn.cli.output import cell, table, tell
 
-    rows = [
-        (step.__name__.replace("_", " "), "folded", _sentence(step))
-        for step in dict.fromkeys(PASSES)
-    ]
-    for rule in ACTIVATIONS:
-        told = _sentence(rule)
-        rows.append(
-            (", ".join(re.findall(r"``(\w+)``", told)), "neuron", told.removeprefix("Match "))
-        )
-    rows.append(("MaxPool", "spiking-pool", "on membrane potentials or spike counts, exact"))
-    for weighted, told in ((True, "synapses, bias-free"), (False, "act on the stream as they are")):
-        names = [name for name, op in LINEAR_OPS.items() if op.synapse == weighted]
-        rows.append((", ".join(names), "linear", told))
-    rows.append((", ".join(sorted(SHAPE_OPS)), "prologue", "computes shapes, not values"))
-    return [(name, fate, told.replace("``", "")) for name, fate, told in (*rows, _REST)]
+    if not lines:
+        tell(console, "no operator has a name like this", "yellow")
+    for domain, members in groupby(lines, key=lambda line: line.domain):
+        rows = [(m.operator, m.fate, _SPIKES[m.spiking], m.treatment) for m in members]
+        console.print(cell(_TITLES[domain], "bold"))
+        console.print(table(("operator", "becomes", "spikes", "how"), rows))
+        console.print()
 
 
-def _sentence(function: Callable[..., Any]) -> str:
-    """Return the first sentence of a docstring."""
-    lines: Iterable[str] = (function.__doc__ or "").strip().split("\n\n")[0].splitlines()
-    return " ".join(line.strip() for line in lines).rstrip(".")
+def _print_legend(console: Console, fates: set[str]) -> None:
+    from onnx2snn.cli.output import facts
+
+    told = [(fate, meaning) for fate, meaning in _MEANING.items() if fate in fates]
+    if told:
+        console.print(facts(told))
+        console.print()
+
+
+def _print_rewritings(console: Console) -> None:
+    from onnx2snn.cli.output import cell, table
+    from onnx2snn.converter.support import rewritings
+
+    console.print(cell("Rewritten first, in this order", "bold"))
+    rows = [(step.name, step.effect.replace("``", "")) for step in rewritings()]
+    console.print(table(("pass", "what it does"), rows))

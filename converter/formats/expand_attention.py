@@ -13,6 +13,7 @@ embedding, packed projections, computed weights, outputs besides the first.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -34,7 +35,7 @@ def expand_attention(graph: gs.Graph) -> list[Change]:
         if node.domain != MICROSOFT or not _is_plain(node):
             continue
         builder = Builder(graph, node, names)
-        parts = {"MultiHeadAttention": _given, "Attention": _projected}[node.op](builder, node)
+        parts = ATTENTION[node.op](builder, node)
         if parts is not None:
             builder.replace(_attend(builder, node, *parts))
             changes.append(Change(node=node.name, op=node.op, became="standard operators"))
@@ -110,3 +111,10 @@ def _width(node: gs.Node) -> int:
         sizes = node.attrs.get("qkv_hidden_sizes")
         return int(sizes[0]) if sizes else np.asarray(weights).shape[1] // 3
     return int((static_dims(node.inputs[0]) or [0])[-1] or 0)
+
+
+Parts = tuple[gs.Tensor, ...]
+ATTENTION: dict[str, Callable[[Builder, gs.Node], Parts | None]] = {
+    "MultiHeadAttention": _given,
+    "Attention": _projected,
+}

@@ -31,7 +31,7 @@ def expand_fused(graph: gs.Graph) -> list[Change]:
     names = Names(graph)
     changes = []
     for node in list(graph.nodes):
-        write = _FUSED.get(node.op) if node.domain == MICROSOFT else None
+        write = FUSED.get(node.op) if node.domain == MICROSOFT else None
         if write is not None and write(Builder(graph, node, names), node):
             changes.append(Change(node=node.name, op=node.op, became="standard operators"))
     return changes
@@ -149,7 +149,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "Softsign": (),
     "HardSwish": (),
 }
-_FUSED: dict[str, Writer] = {
+FUSED: dict[str, Writer] = {
     "FusedConv": _conv,
     "FusedGemm": _gemm,
     "FusedMatMul": _matmul,

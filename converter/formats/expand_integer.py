@@ -28,6 +28,9 @@ from onnx2snn.converter.graph.rewiring import (
 )
 from onnx2snn.ir.findings import Change
 
+INTEGER = ("ConvInteger", "MatMulInteger")
+MICROSOFT_INTEGER = ("MatMulIntegerToFloat", "DynamicQuantizeMatMul")
+
 
 def expand_integer(graph: gs.Graph) -> list[Change]:
     """Writes products of integers as products of floats."""

@@ -32,7 +32,7 @@ def expand_ml(graph: gs.Graph) -> list[Change]:
     names = Names(graph)
     changes = []
     for node in list(graph.nodes):
-        write = _ML.get(node.op) if node.domain == ML else None
+        write = LINEAR_MODELS.get(node.op) if node.domain == ML else None
         if write is not None and write(Builder(graph, node, names), node):
             changes.append(Change(node=node.name, op=node.op, became="standard operators"))
     return changes
@@ -109,7 +109,7 @@ def _scores(builder: Builder, node: gs.Node, rows: int) -> gs.Variable | None:
     return scores
 
 
-_ML: dict[str, Callable[[Builder, gs.Node], bool]] = {
+LINEAR_MODELS: dict[str, Callable[[Builder, gs.Node], bool]] = {
     "Scaler": _scaler,
     "Imputer": _imputer,
     "LinearRegressor": _regressor,

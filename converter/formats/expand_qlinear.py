@@ -43,7 +43,7 @@ def expand_qlinear(graph: gs.Graph) -> list[Change]:
             node.domain = None  # the same operator, from before the standard had all its types
             changes.append(Change(node=node.name, op=node.op, became=f"the standard {node.op}"))
             continue
-        table = _STANDARD if node.domain in STANDARD_DOMAINS else _MICROSOFT
+        table = QUANTISED if node.domain in STANDARD_DOMAINS else MICROSOFT_QUANTISED
         known = node.domain in (*STANDARD_DOMAINS, MICROSOFT)
         write = table.get(node.op) if known else None
         if write is not None and write(graph, node, names):
@@ -173,8 +173,8 @@ def _default_type(node: gs.Node) -> np.dtype[np.generic]:
 
 Writer = Callable[[gs.Graph, gs.Node, Names], bool]
 _POOL = ("kernel_shape", "strides", "pads", "auto_pad", "ceil_mode", "count_include_pad")
-_STANDARD: dict[str, Writer] = {"QLinearConv": _conv, "QLinearMatMul": _matmul}
-_MICROSOFT: dict[str, Writer] = {
+QUANTISED: dict[str, Writer] = {"QLinearConv": _conv, "QLinearMatMul": _matmul}
+MICROSOFT_QUANTISED: dict[str, Writer] = {
     "QLinearConv": _conv,
     "QGemm": _gemm,
     "QLinearAdd": _binary("Add"),

@@ -90,7 +90,7 @@ def _compare(
         return f"output '{name}' is not finite in other places"
     if not finite.any():
         return None
-    difference, scale = np.abs(a - b)[finite], np.abs(b[finite]).max()
+    difference, scale = np.abs(a[finite] - b[finite]), np.abs(b[finite]).max()
     # Below this, float32 sums of values of size one have no more digits to compare.
     strict = max(strict, STORED_HALF) if wanted.dtype.itemsize == 2 else strict
     if difference.max() <= strict * max(float(scale), 1e-3):

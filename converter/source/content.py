@@ -39,6 +39,7 @@ def check_content(model: onnx.ModelProto) -> list[Finding]:
     """Every problem found on the protobuf itself."""
     return [
         *_check_presence(model),
+        *_check_interface(model),
         *_check_operators(model),
         *_check_text(model),
         *_check_names(model),
@@ -79,6 +80,21 @@ def _check_presence(model: onnx.ModelProto) -> Iterator[Finding]:
         yield _invalid("no-outputs", "the model has no outputs", "name its outputs when exporting")
     if not model.opset_import:
         yield _invalid("no-opset", "the model does not say which opset it is written in")
+
+
+def _check_interface(model: onnx.ModelProto) -> Iterator[Finding]:
+    """Inputs and outputs are tensors: neither sequences nor maps have a stream."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    given = [item for item in model.graph.input if item.name not in stored]
+    for item in (*given, *model.graph.output):
+        kind = item.type.WhichOneof("value")
+        if kind not in (None, "tensor_type"):
+            told = f"'{item.name}' is a {kind.removesuffix('_type')}, not a tensor"
+            remedy = (
+                "export the model with tensors as inputs and outputs (skl2onnx: "
+                "options={'zipmap': False})"
+            )
+            yield _invalid("not-a-tensor", told, remedy)
 
 
 def _drops(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:

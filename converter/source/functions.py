@@ -19,7 +19,7 @@ from onnx2snn.converter.source.opset import TARGET_OPSET, schema_of, standard_op
 from onnx2snn.ir.errors import InvalidModelError
 from onnx2snn.ir.findings import Finding
 
-_LOSSES = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
+LOSSES = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
 """Older than opset 21, but onnxruntime 1.31 cannot load them in a Scan: "graph is not acyclic"."""
 
 _MOST_ROUNDS = 8  # bodies within bodies; the specification needs two
@@ -59,7 +59,7 @@ def expand_newer_functions(model: onnx.ModelProto) -> tuple[onnx.ModelProto, lis
 
 
 def _has_newer_body(node: onnx.NodeProto, opset: int) -> bool:
-    if node.domain in STANDARD and node.op_type in _LOSSES:
+    if node.domain in STANDARD and node.op_type in LOSSES:
         return True
     if node.domain not in STANDARD or opset <= TARGET_OPSET:
         return False

@@ -122,9 +122,22 @@ def test_inspect(run, snn: Path) -> None:
 def test_presets_and_ops(run) -> None:
     assert "ternary" in run("presets").out
     assert {preset["name"] for preset in run("presets", "--json").json} >= {"graded", "rate"}
-    assert "LeakyRelu" in run("ops").out
-    fates = {row["fate"] for row in run("ops", "--json").json}
-    assert {"neuron", "linear", "spiking-pool", "read-out", "folded"} <= fates
+    shown = run("ops").out
+    assert "LeakyRelu" in shown
+    assert "fold constants" in shown
+    found = run("ops", "--json").json
+    fates = {row["fate"] for row in found["operators"]}
+    assert {"neuron", "linear", "spiking-pool", "lift", "read-out", "folded", "refused"} <= fates
+    assert found["rewritings"][0]["name"] == "fold constants"
+
+
+def test_ops_by_name(run) -> None:
+    found = run("ops", "softmax", "--json").json["operators"]
+    assert {row["operator"] for row in found} >= {"Softmax", "LogSoftmax", "QLinearSoftmax"}
+    shown = run("ops", "softmax").out
+    assert "analog" in shown
+    assert "Relu" not in shown
+    assert "no operator has a name like this" in run("ops", "softest").out
 
 
 def test_demo(run, tmp_path: Path) -> None:

@@ -378,3 +378,10 @@ def test_external_data_counts_towards_the_size(tmp_path: Path) -> None:
     path = _external(tmp_path)
     with pytest.raises(ModelError, match="size limit"):
         read_model(path, limits=Limits(max_bytes=path.stat().st_size + 10))
+
+
+def test_outputs_that_are_no_tensors_are_refused() -> None:
+    text = """<ir_version: 10, opset_import: ["": 21]>
+    net (float[N,4] x) => (seq(float[N,4]) y) { r = Relu (x)  y = SequenceConstruct (r, x) }"""
+    with pytest.raises(InvalidModelError, match="'y' is a sequence, not a tensor"):
+        read_model(onnx.parser.parse_model(text))
