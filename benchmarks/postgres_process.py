@@ -87,4 +87,5 @@ class PostgresProcess:
         command = [str(self._binaries / name), *map(str, arguments)]
         if os.geteuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, check=True, cwd=self._folder, stdout=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        subprocess.run(command, check=True, cwd=self._folder, stdout=quiet, stderr=quiet)

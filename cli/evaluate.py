@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +56,14 @@ def evaluate(
     backend: Backend = "onnxruntime",
     memory: Memory = "2GiB",
     threads: Threads = 0,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Dask scheduler whose workers share the samples, e.g. tcp://10.0.0.1:8786.",
+        ),
+    ] = None,
     report: Report = None,
     as_json: AsJson = False,
     size: Size = None,
@@ -67,7 +77,6 @@ def evaluate(
     from onnx2snn.cli.samples import read_samples
     from onnx2snn.converter.source.read import read_model
     from onnx2snn.ir.model import SpikingModel
-    from onnx2snn.runtime.evaluate import evaluate as measure
 
     images = image_options(size, mean, std, layout, scale)
     asked = None if timesteps is None else timestep_list(timesteps)
@@ -77,7 +86,7 @@ def evaluate(
     with progress(f"evaluate {snn.name}") as move:
         samples = read_samples(data, model, images, move)
         points = asked or powers_of_two(model.manifest.timesteps)
-        evaluation = measure(
+        evaluation = _measure(cluster)(
             model,
             source.model,
             samples.arrays,
@@ -99,6 +108,16 @@ def evaluate(
         print_json(evaluation)
     else:
         print_evaluation(results(as_json), evaluation)
+
+
+def _measure(cluster: str | None) -> Callable[..., Evaluation]:
+    if cluster is None:
+        from onnx2snn.runtime.evaluate import evaluate as measure
+
+        return measure
+    from onnx2snn.runtime.cluster import evaluate_on_cluster
+
+    return partial(evaluate_on_cluster, cluster)
 
 
 def powers_of_two(most: int) -> tuple[int, ...]:
