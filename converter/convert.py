@@ -130,8 +130,8 @@ def convert(
         spiking = _emit(network, neurons, currents, manifest, settings)
     with clock.stage("correct bias"):
         if settings.bias_correction:
-            # Rate coding is corrected at its own T, which needs a run of the folded model.
-            settled = settings.stimulus is not None or not can_fold(
+            # To correct at T needs a run of the folded model.
+            settled = settings.corrected_at == "rest" or not can_fold(
                 spiking, canonical.model, samples.first(8)
             )
             spiking = correct(

@@ -13,6 +13,7 @@ from onnx2snn.ir.types import Alphabet
 
 ThresholdRule = Literal["maximum", "percentile", "mse"]
 Pooling = Literal["membrane", "increment", "gated"]
+CorrectedAt = Literal["rest", "timesteps"]
 InputCoding = Literal["bit-planes", "direct", "poisson", "latency"]
 ReadOut = Literal["current", "spike-count"]
 Reset = Literal["soft", "hard"]
@@ -38,6 +39,8 @@ class Preset(BaseModel):
         threshold_rule: how the range of a channel is found.
         percentile: used by the percentile rule, in percent.
         bias_correction: correct constants layer by layer for the quantised prefix.
+        corrected_at: what corrections compare with the ANN: values at rest, or after T timesteps,
+            so that residual potential and delay are corrected, too, for this T.
         initial_potential: v_0 in units of the threshold (binary and ternary neurons).
         negative_threshold: u_neg in units of the threshold (ternary neurons).
         reset: what a binary spike does to the potential: ``soft`` subtracts the threshold,
@@ -73,6 +76,7 @@ class Preset(BaseModel):
     threshold_rule: ThresholdRule = "maximum"
     percentile: float = Field(default=99.9, gt=0, le=100)
     bias_correction: bool = False
+    corrected_at: CorrectedAt = "rest"
     initial_potential: float = 0.5
     negative_threshold: float = 0.0
     reset: Reset = "soft"
@@ -191,6 +195,7 @@ PRESETS: tuple[Preset, ...] = (
         headroom=1,
         threshold_rule="mse",
         bias_correction=True,
+        corrected_at="timesteps",
         pooling="increment",
         input_digits=8,
     ),
