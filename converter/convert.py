@@ -128,14 +128,20 @@ def convert(
         manifest = describe(source, canonical, network, samples, grids, neurons, settings, seed)
         _refuse_analog(manifest, strict)
         spiking = _emit(network, neurons, currents, manifest, settings)
-    with clock.stage("correct bias"):
-        if settings.bias_correction:
+    with clock.stage("correct"):
+        if settings.corrects:
             # To correct at T needs a run of the folded model.
             settled = settings.corrected_at == "rest" or not can_fold(
                 spiking, canonical.model, samples.first(8)
             )
             spiking = correct(
-                spiking, network.sites, statistics, samples, settled=settled, library=library
+                spiking,
+                network,
+                statistics,
+                samples,
+                preset=settings,
+                settled=settled,
+                library=library,
             )
     with clock.stage("lay out"):
         spiking = lay_out(spiking, canonical.model, samples.first(8))
@@ -266,6 +272,7 @@ def _emit(
         timesteps=manifest.timesteps,
         stimulus=manifest.stimulus,
         dims=network.dims,
+        temporal_bias=preset.temporal_bias,
     )
     foreign = {entry.domain: entry.version for entry in network.model.opset_import}
     return seal(inline(emit_spiking_graph(network.graph, parts), ANN_FUNCTIONS), manifest, foreign)

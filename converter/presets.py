@@ -41,6 +41,8 @@ class Preset(BaseModel):
         bias_correction: correct constants layer by layer for the quantised prefix.
         corrected_at: what corrections compare with the ANN: values at rest, or after T timesteps,
             so that residual potential and delay are corrected, too, for this T.
+        temporal_bias: a current of its own for each timestep and channel, so that every layer
+            emits the ANN's mean activation at every timestep (needs S = T).
         initial_potential: v_0 in units of the threshold (binary and ternary neurons).
         negative_threshold: u_neg in units of the threshold (ternary neurons).
         reset: what a binary spike does to the potential: ``soft`` subtracts the threshold,
@@ -77,6 +79,7 @@ class Preset(BaseModel):
     percentile: float = Field(default=99.9, gt=0, le=100)
     bias_correction: bool = False
     corrected_at: CorrectedAt = "rest"
+    temporal_bias: bool = False
     initial_potential: float = 0.5
     negative_threshold: float = 0.0
     reset: Reset = "soft"
@@ -114,10 +117,22 @@ class Preset(BaseModel):
         """Whether neurons follow a schedule."""
         return self.hold > 0 or self.switch_off
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Preset:
+        """Refuse knobs that contradict each other."""
+        if self.temporal_bias and (self.stimulus is not None or self.corrected_at == "rest"):
+            raise ValueError("temporal_bias needs S = T and corrected_at = 'timesteps'")
+        return self
+
     @property
     def grid_levels(self) -> int:
         """Return the quanta per calibrated range."""
         return self.levels if self.levels is not None else max(1, self.timesteps // 2)
+
+    @property
+    def corrects(self) -> bool:
+        """Return whether anything is corrected by running the spiking network."""
+        return self.bias_correction or self.temporal_bias
 
     def replaced(self, given: Mapping[str, Any]) -> Preset:
         """Return the preset with some knobs replaced, validated again.

@@ -41,6 +41,7 @@ from onnx2snn.ir.ops import (
     Hold,
     Increment,
     RunningReadOut,
+    TemporalBias,
     spiking_op,
 )
 
@@ -162,6 +163,8 @@ def _spiking_problems(
     if len(node.input) != len(op.inputs):
         yield _problem(node, f"has {len(node.input)} inputs, needs {len(op.inputs)}")
         return
+    if isinstance(op, TemporalBias):
+        yield from _table_problems(node, constants.get(node.input[1]))
     if "quantum" in op.inputs:
         named = dict(zip(op.inputs, node.input, strict=True))
         checked = [name for name in _PARAMETERS if name in named]
@@ -171,6 +174,13 @@ def _spiking_problems(
             return
         values = {name: numpy_helper.to_array(constants[named[name]]) for name in checked}
         yield from _parameter_problems(node, values)
+
+
+def _table_problems(node: onnx.NodeProto, table: onnx.TensorProto | None) -> Iterator[Finding]:
+    if table is None:
+        yield _problem(node, "its table must be an initializer")
+    elif not (table.dims and table.dims[0] and np.isfinite(numpy_helper.to_array(table)).all()):
+        yield _problem(node, "has a table without rows, or with values that are not finite")
 
 
 def _parameter_problems(

@@ -29,13 +29,13 @@ from onnx import helper
 from onnx2snn.ir.derive.parts import assemble, float_tensor, names_read, split_parts, upstream
 from onnx2snn.ir.linear import is_synapse
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.ir.ops import DOMAIN, DirectCurrent, Hold, Increment, spiking_op
+from onnx2snn.ir.ops import DOMAIN, DirectCurrent, Hold, Increment, TemporalBias, spiking_op
 from onnx2snn.ir.ops.max_pool import POOL_ATTRIBUTES, GatedMaxPool, IncrementMaxPool
 from onnx2snn.ir.session import Session
 from onnx2snn.ir.types import Array
 
 _COUNT = "onnx2snn/count/"
-_NO_SYNAPSE = (DirectCurrent, Increment, Hold)
+_NO_SYNAPSE = (DirectCurrent, Increment, Hold, TemporalBias)
 _SUMS = {"ReduceMean": "ReduceSum", "Mean": "Sum", "Sub": "Add", "Neg": "Identity"}
 
 
@@ -69,6 +69,8 @@ def count_graph(model: SpikingModel) -> CountGraph:
     for node in body:
         if node.domain != DOMAIN:
             nodes += _counting(node, produced)
+        elif isinstance(spiking_op(node), TemporalBias):
+            nodes.append(helper.make_node("Identity", [node.input[0]], [node.output[0]]))
     arrivals: dict[str, str] = {}
     for node in stateful:
         arrivals[node.output[0]] = f"{_COUNT}{node.output[0]}"
@@ -76,7 +78,8 @@ def count_graph(model: SpikingModel) -> CountGraph:
     wanted = [*arrivals.values()]
     kept = upstream([*split_parts(model.plain.graph).prologue, *nodes], wanted)
     read = {name for node in kept for name in names_read(node)}
-    streams = tuple(n.output[0] for n in spiking if n.output[0] in read - currents)
+    computed = {name for node in kept for name in node.output}
+    streams = tuple(n.output[0] for n in spiking if n.output[0] in read - currents - computed)
     fed = tuple(name for name in (n.output[0] for n in spiking) if name in read & currents)
     proto = assemble(
         model.plain,

@@ -10,7 +10,9 @@ from onnx2snn.converter.calibration.samples import Samples
 from onnx2snn.converter.calibration.statistics import ChannelStatistics
 from onnx2snn.converter.corrections.bias import correct_bias
 from onnx2snn.converter.corrections.layerwise import LayerWalk
-from onnx2snn.converter.planning.sites import Site
+from onnx2snn.converter.corrections.temporal_bias import correct_temporal_bias
+from onnx2snn.converter.planning.network import PlannedNetwork
+from onnx2snn.converter.presets import Preset
 from onnx2snn.ir.model import SpikingModel
 
 MOST_SAMPLES = 64
@@ -21,10 +23,11 @@ FEWEST_SAMPLES = 64
 
 def correct(
     model: SpikingModel,
-    sites: tuple[Site, ...],
+    network: PlannedNetwork,
     statistics: Mapping[str, ChannelStatistics],
     samples: Samples,
     *,
+    preset: Preset,
     settled: bool,
     library: str | None = None,
 ) -> SpikingModel:
@@ -32,21 +35,27 @@ def correct(
 
     Args:
         model: a sealed model in the folded layout.
-        sites: places of neurons.
+        network: the ANN with its sites.
         statistics: of the ANN's activations, by site name.
         samples: calibration data.
+        preset: says which corrections.
         settled: compare settled values; otherwise the values after the model's default T.
         library: custom-op library that runs neurons compiled, if there is one.
     """
-    neurons = [site for site in sites if site.role == "neuron"]
-    inexact = {site.name: site for site in neurons if site.activation.levels is None}
-    if not inexact:  # steps are exact
+    neurons = [site for site in network.sites if site.role == "neuron"]
+    if settled:  # there, steps that were trained (QCFS) are exact
+        neurons = [site for site in neurons if site.activation.levels is None]
+    if not neurons:
         return model
-    widest = max(int(np.prod(site.shape)) * 4 for site in sites)
+    widest = max(int(np.prod(site.shape)) * 4 for site in network.sites)
     held = MOST_BYTES // (widest * (1 if settled else model.manifest.timesteps))
     few = samples.first(max(FEWEST_SAMPLES, min(MOST_SAMPLES, held)))
-    axes = {site.name: site.axis for site in inexact.values()}
+    axes = {site.name: site.axis for site in neurons}
     walk = LayerWalk(model, few, axes, settled=settled, library=library)
     for run in walk:
-        correct_bias(run, statistics[run.layer.name].mean)
+        mean = statistics[run.layer.name].mean
+        if preset.bias_correction:
+            correct_bias(run, mean)
+        if preset.temporal_bias:
+            correct_temporal_bias(run, mean)
     return walk.result()

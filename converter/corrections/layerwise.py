@@ -20,11 +20,12 @@ from onnx2snn.converter.graph.segments import cut
 from onnx2snn.ir.derive.expect import expect
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import NeuronLayer, SpikingModel
+from onnx2snn.ir.ops import TemporalBias
 from onnx2snn.ir.session import Session, Tensors
 from onnx2snn.ir.types import Array
 
 ADJUSTABLE = ("current",)
-"""Inputs of a neuron that a correction may change."""
+"""Inputs of a neuron that a correction may change; a table in front of it is another one."""
 
 _MEAN = "/mean"
 """Behind the name of a layer's stream: its mean per row and channel, [T*N, C]."""
@@ -116,11 +117,8 @@ class LayerWalk:
             before = dict(run.values)
             if layer.name in self._axes:
                 yield run
-            self._changed.update(
-                (run._names[key], value)
-                for key, value in run.values.items()
-                if value is not before[key]
-            )
+            changed = {key: value for key, value in run.values.items() if value is not before[key]}
+            self._changed.update((run._names[key], value) for key, value in changed.items())
             self._stored[layer.output] = run.emitted()
             for used in last_use.get(index, ()):
                 self._stored.pop(used, None)
@@ -130,9 +128,12 @@ class LayerWalk:
         return with_initializers(self._model, self._changed)
 
     def _prepare(self, layer: NeuronLayer, boundary: set[str]) -> LayerRun:
-        node = next(node for node in self._proto.graph.node if layer.output in node.output)
+        node = next(n for n in self._proto.graph.node if layer.output in n.output)
         names = {key: node.input[layer.op.inputs.index(key)] for key in ADJUSTABLE}
         arrives = layer.input
+        bias = next((n for n in self._proto.graph.node if arrives in n.output), None)
+        if bias is not None and bias.op_type.startswith(TemporalBias.name):
+            arrives, names["table"] = bias.input[:2]
         feeds: Tensors = {}
         if arrives in self._stored:
             feeds[arrives] = self._stored[arrives]

@@ -28,6 +28,7 @@ from onnx2snn.ir.ops import (
     MembraneMaxPool,
     Neuron,
     RunningReadOut,
+    TemporalBias,
     spiking_op,
 )
 
@@ -96,6 +97,8 @@ class _Artist:
             self._read_out(node)
         elif isinstance(op, IncrementMaxPool | MembraneMaxPool | GatedMaxPool):
             self._max_pool(node)
+        elif isinstance(op, TemporalBias):
+            raise InexpressibleError(f"{op.name}: a current that changes with the timestep")
         else:
             raise InexpressibleError(f"{op.name}: the lift of a non-linear operator")
 

@@ -26,6 +26,7 @@ from onnx2snn.ir.ops import DOMAIN
 from onnx2snn.ir.ops.max_pool import POOL_ATTRIBUTES
 
 FLOAT = onnx.TensorProto.FLOAT
+BIASED = "/temporal_bias"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Ingredients:
         timesteps: default T.
         stimulus: S; None for S = T.
         dims: dimensions of every stream whose batch axis is known.
+        temporal_bias: whether layers of activations get a table of currents by timestep, to be
+            filled by a correction.
     """
 
     plan: Plan
@@ -51,6 +54,7 @@ class Ingredients:
     timesteps: int
     stimulus: int | None
     dims: Mapping[str, Sequence[int | str]]
+    temporal_bias: bool = False
 
 
 def emit_spiking_graph(graph: gs.Graph, parts: Ingredients) -> onnx.GraphProto:
@@ -58,15 +62,18 @@ def emit_spiking_graph(graph: gs.Graph, parts: Ingredients) -> onnx.GraphProto:
     clock = _Clock(graph, parts)
     encoded = frontier(graph, parts.plan)
     decoded = read_out_tensors(graph, parts.plan)
-    emitted_by = {site.target: parts.neurons[site.name] for site in parts.sites}
+    quanta = {
+        site.target: gs.Constant(f"{site.name}/quantum", parts.neurons[site.name].quantum)
+        for site in parts.sites
+    }
     sites = {site.name: site for site in parts.sites}
     sources = {node.name: node.inputs[0].name for node in graph.nodes if node.inputs}
     for node in list(graph.nodes):
         role = parts.plan.role(node)
         if node.name in sites:
-            _to_neuron(node, sites[node.name], parts, clock)
+            _to_neuron(graph, node, sites[node.name], parts, clock, quanta)
         elif role == "spiking-pool":
-            _to_pool(node, sources[node.name], parts, clock, emitted_by)
+            _to_pool(node, sources[node.name], parts, clock, quanta)
         elif node.name in parts.plan.markers:
             _to_marker(node, sources[node.name], parts, clock)
         elif role == "linear":
@@ -90,18 +97,26 @@ class _Clock:
         self.default = parts.timesteps
 
 
-def _to_neuron(node: gs.Node, site: Site, parts: Ingredients, clock: _Clock) -> None:
+def _to_neuron(
+    graph: gs.Graph,
+    node: gs.Node,
+    site: Site,
+    parts: Ingredients,
+    clock: _Clock,
+    quanta: Mapping[str, gs.Constant],
+) -> None:
     neuron = parts.neurons[site.name]
     values: dict[str, NDArray[np.generic]] = {
-        "quantum": neuron.quantum,
         "current": parts.currents[site.source],
         "n_min": np.asarray(neuron.n_min, np.float32),
         "n_max": np.asarray(neuron.n_max, np.float32),
         **site.activation.parameters,
         **neuron.constants,
     }
+    biased = parts.temporal_bias and site.role == "neuron"
     named: dict[str, gs.Tensor] = {
-        "x": node.inputs[0],
+        "x": _biased(graph, node, site, clock) if biased else node.inputs[0],
+        "quantum": quanta[site.target],
         "timesteps": clock.timesteps,
         "stimulus": clock.stimulus,
         **{key: gs.Constant(f"{site.name}/{key}", value) for key, value in values.items()},
@@ -110,26 +125,36 @@ def _to_neuron(node: gs.Node, site: Site, parts: Ingredients, clock: _Clock) -> 
     node.inputs = [named[name] for name in neuron.op.inputs]
 
 
+def _biased(graph: gs.Graph, node: gs.Node, site: Site, clock: _Clock) -> gs.Tensor:
+    """Put a table of zeros, one row a timestep, in front of a neuron."""
+    rows = np.zeros((clock.default, *[1] * (len(site.shape) - 1)), np.float32)
+    name = f"{site.name}{BIASED}"
+    output = gs.Variable(name, dtype=np.float32)
+    inputs = [node.inputs[0], gs.Constant(f"{name}/table", rows), clock.timesteps, clock.stimulus]
+    bias = gs.Node("TemporalBias", name, inputs=inputs, outputs=[output], domain=DOMAIN)
+    graph.nodes.append(bias)
+    return output
+
+
 def _to_pool(
     node: gs.Node,
     source: str,
     parts: Ingredients,
     clock: _Clock,
-    emitted_by: dict[str, NeuronParameters],
+    quanta: dict[str, gs.Constant],
 ) -> None:
     spatial = len(node.attrs["kernel_shape"])
     defaults = {"strides": [1] * spatial, "pads": [0] * 2 * spatial, "dilations": [1] * spatial}
     attrs = {**defaults, "ceil_mode": 0, **node.attrs}
     node.attrs = {key: attrs[key] for key in POOL_ATTRIBUTES}
     node.domain = DOMAIN
-    neuron = emitted_by.get(source)
-    if neuron is not None and parts.pooling == "gated":
+    quantum = quanta.get(source)
+    if quantum is not None and parts.pooling == "gated":
         node.op, node.inputs = "GatedMaxPool", [node.inputs[0], clock.timesteps]
-    elif neuron is not None and parts.pooling == "increment":
+    elif quantum is not None and parts.pooling == "increment":
         node.op = "IncrementMaxPool"
-        quantum = gs.Constant(f"{node.name}/quantum", neuron.quantum)
         node.inputs = [node.inputs[0], quantum, clock.timesteps]
-        emitted_by[node.outputs[0].name] = neuron
+        quanta[node.outputs[0].name] = quantum
     else:
         node.op = "MembraneMaxPool"
         current = gs.Constant(f"{node.name}/current", parts.currents[source])
@@ -194,7 +219,9 @@ def _finish(graph: gs.Graph, clock: _Clock, parts: Ingredients) -> onnx.GraphPro
     proto = to_model(graph).graph
     default = np.asarray(clock.default, np.int64)
     proto.initializer.append(onnx.numpy_helper.from_array(default, clock.timesteps.name))
-    _declare_shapes(proto, parts.dims)
+    known = [site for site in parts.sites if site.source in parts.dims]
+    biased = {f"{site.name}{BIASED}": parts.dims[site.source] for site in known}
+    _declare_shapes(proto, {**parts.dims, **biased})
     return proto
 
 

@@ -24,6 +24,7 @@ from onnx2snn.ir.ops import (
     Hold,
     Increment,
     RunningReadOut,
+    TemporalBias,
     spiking_op,
 )
 from onnx2snn.ir.ops.graded_integrate_fire import BELOW_ONE, SPLIT_FACTOR, GradedIntegrateFire
@@ -137,7 +138,7 @@ def _sources(nodes: Sequence[onnx.NodeProto]) -> Iterator[Source]:
         if node.domain != DOMAIN:
             continue
         op = spiking_op(node)
-        if isinstance(op, (DirectCurrent, RunningReadOut, Estimate, Hold)):
+        if isinstance(op, (DirectCurrent, RunningReadOut, Estimate, Hold, TemporalBias)):
             continue
         named = dict(zip(op.inputs, node.input, strict=True))
         digits = 1

@@ -25,6 +25,7 @@ from onnx2snn.ir.ops.scheduled import (
     ScheduledSignedIntegrateFire,
 )
 from onnx2snn.ir.ops.signed_integrate_fire import SignedIntegrateFire
+from onnx2snn.ir.ops.temporal_bias import TemporalBias
 from onnx2snn.ir.somas import SOMAS
 
 MAX_DIGITS = 8
@@ -43,6 +44,7 @@ OPS: tuple[SpikingOp, ...] = (
     IncrementMaxPool(),
     MembraneMaxPool(),
     GatedMaxPool(),
+    TemporalBias(),
     *(IntegrateFire(soma) for soma in SOMAS),
     *(SignedIntegrateFire(soma) for soma in SOMAS),
     *(GradedIntegrateFire(soma, k) for soma in SOMAS for k in range(1, MAX_DIGITS + 1)),
@@ -97,5 +99,6 @@ __all__ = [
     "ScheduledSignedIntegrateFire",
     "SignedIntegrateFire",
     "SpikingOp",
+    "TemporalBias",
     "spiking_op",
 ]

@@ -89,6 +89,8 @@ def case(op: SpikingOp, seed: int = 0, timesteps: int = 6, stimulus: int = 2) ->
             inputs[name] = rng.uniform(0.5, 1.0, per_channel).astype(np.float32)
         elif name in SOMA_RANGES:
             inputs[name] = dyadic(rng, per_channel, *SOMA_RANGES[name])
+        elif name == "table":
+            inputs[name] = dyadic(rng, (4, CHANNELS, 1, 1), -0.5, 0.5)
         elif name in ("n_min", "n_max"):
             inputs[name] = np.array({"n_min": -7, "n_max": 15}[name], np.float32)
         else:
