@@ -42,6 +42,7 @@ from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuro
 from onnx2snn.converter.presets import Preset, find_preset
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import ModelLike, read_model
+from onnx2snn.converter.thresholds.threshold_relu import clip_activations
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import Manifest
@@ -116,6 +117,8 @@ def convert(
         settings = fit_schedule(settings, network.sites)
     with clock.stage("measure"):
         statistics = _measure(network, samples, settings)
+        if settings.threshold_rule == "threshold-relu":
+            statistics = clip_activations(network.model, network.sites, statistics, samples)
         neurons = {
             **_set_thresholds(network, statistics, settings),
             **_encode(network, grids, coder, settings, seed),
@@ -222,7 +225,7 @@ def _measure(
         Session(to_model(network.graph, list(axes))),
         lambda: samples.batches(size),
         axes,
-        histograms=preset.threshold_rule != "maximum",
+        histograms=preset.threshold_rule not in ("maximum", "threshold-relu"),
     )
     return {inner[target].name: statistics for target, statistics in measured.items()}
 

@@ -11,8 +11,10 @@ from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.ops import MAX_DIGITS
 from onnx2snn.ir.types import Alphabet
 
-ThresholdRule = Literal["maximum", "percentile", "mse"]
+ThresholdRule = Literal["maximum", "percentile", "mse", "iteration", "local", "threshold-relu"]
+Granularity = Literal["channel", "layer"]
 Pooling = Literal["membrane", "increment", "gated"]
+Shift = Literal["initial-potential", "bias"]
 CorrectedAt = Literal["rest", "timesteps"]
 InputCoding = Literal["bit-planes", "direct", "poisson", "latency"]
 ReadOut = Literal["current", "spike-count"]
@@ -37,6 +39,7 @@ class Preset(BaseModel):
         headroom: how many calibrated ranges the count may reach before it is clipped, so that
             unseen inputs are not (unbounded activations only; costs nothing but counter width).
         threshold_rule: how the range of a channel is found.
+        granularity: whether every channel has a threshold of its own, or all of a layer share one.
         percentile: used by the percentile rule, in percent.
         bias_correction: correct constants layer by layer for the quantised prefix.
         corrected_at: what corrections compare with the ANN: values at rest, or after T timesteps,
@@ -44,6 +47,8 @@ class Preset(BaseModel):
         temporal_bias: a current of its own for each timestep and channel, so that every layer
             emits the ANN's mean activation at every timestep (needs S = T).
         initial_potential: v_0 in units of the threshold (binary and ternary neurons).
+        shift: whether v_0 is charge at the start or the same charge in equal parts as a current
+            at each of the S stimulus steps (theta / (2 T) for v_0 = 1/2 and S = T).
         negative_threshold: u_neg in units of the threshold (ternary neurons).
         reset: what a binary spike does to the potential: ``soft`` subtracts the threshold,
             ``hard`` sets it to zero.
@@ -76,11 +81,13 @@ class Preset(BaseModel):
     margin: float = Field(default=1.0, gt=0)
     headroom: int = Field(default=4, ge=1)
     threshold_rule: ThresholdRule = "maximum"
+    granularity: Granularity = "channel"
     percentile: float = Field(default=99.9, gt=0, le=100)
     bias_correction: bool = False
     corrected_at: CorrectedAt = "rest"
     temporal_bias: bool = False
     initial_potential: float = 0.5
+    shift: Shift = "initial-potential"
     negative_threshold: float = 0.0
     reset: Reset = "soft"
     memory: Memory = "bounded"
@@ -110,19 +117,14 @@ class Preset(BaseModel):
             and (self.stimulus or self.timesteps) >= (self.timesteps)
         ):
             raise ValueError("switch_off needs timesteps after the stimulus")
+        if self.temporal_bias and (self.stimulus is not None or self.corrected_at == "rest"):
+            raise ValueError("temporal_bias needs S = T and corrected_at = 'timesteps'")
         return self
 
     @property
     def scheduled(self) -> bool:
         """Whether neurons follow a schedule."""
         return self.hold > 0 or self.switch_off
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Preset:
-        """Refuse knobs that contradict each other."""
-        if self.temporal_bias and (self.stimulus is not None or self.corrected_at == "rest"):
-            raise ValueError("temporal_bias needs S = T and corrected_at = 'timesteps'")
-        return self
 
     @property
     def grid_levels(self) -> int:

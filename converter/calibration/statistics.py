@@ -114,6 +114,26 @@ def _histogram(magnitudes: NDArray[np.float64], reach: NDArray[np.float64]) -> N
     return np.bincount(flat, minlength=channels * BINS).reshape(channels, BINS)
 
 
+def pooled(statistics: ChannelStatistics) -> ChannelStatistics:
+    """Return the statistics of all channels of a layer taken together, as one channel."""
+    reach = statistics.reach
+    greatest = float(reach.max(initial=0.0))
+    histogram = None
+    if statistics.histogram is not None:
+        histogram = np.zeros((1, BINS), np.int64)
+        centres = (np.arange(BINS) + 0.5) / BINS
+        for counts, own in zip(statistics.histogram, reach, strict=True):
+            if own > 0:
+                places = np.minimum((centres * own / greatest * BINS).astype(np.int64), BINS - 1)
+                np.add.at(histogram[0], places, counts)
+    return ChannelStatistics(
+        statistics.least.min(keepdims=True),
+        statistics.greatest.max(keepdims=True),
+        statistics.mean.mean(keepdims=True),
+        histogram,
+    )
+
+
 def batch_size(shapes: Mapping[str, Sequence[int]], names: Sequence[str], budget: int) -> int:
     """Return how many samples keep the measured tensors within ``budget`` bytes (at least 1).
 

@@ -107,7 +107,7 @@ def _to_neuron(
 ) -> None:
     neuron = parts.neurons[site.name]
     values: dict[str, NDArray[np.generic]] = {
-        "current": parts.currents[site.source],
+        "current": np.asarray(parts.currents[site.source] + neuron.shift, np.float32),
         "n_min": np.asarray(neuron.n_min, np.float32),
         "n_max": np.asarray(neuron.n_max, np.float32),
         **site.activation.parameters,

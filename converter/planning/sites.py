@@ -69,6 +69,7 @@ class NeuronParameters:
         n_max: upper bound on the count.
         attributes: attributes of the node.
         constants: further inputs of the operator by formal name (input codings have some).
+        shift: added to the constant current, broadcastable to the layer.
     """
 
     op: SpikingOp
@@ -77,6 +78,7 @@ class NeuronParameters:
     n_max: float
     attributes: Mapping[str, float]
     constants: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    shift: Array = field(default_factory=lambda: np.zeros((), np.float32))
 
 
 def activation_neuron(
@@ -105,7 +107,13 @@ def activation_neuron(
     if preset.memory == "none":
         n_min, n_max = -UNLIMITED, UNLIMITED
     op = _neuron(activation, preset)
-    return NeuronParameters(op, quantum, n_min, n_max, _attributes(op, site, preset))
+    attributes = _attributes(op, site, preset)
+    shift = np.zeros((), np.float32)
+    if preset.shift == "bias" and "initial_potential" in attributes and not activation.soma.name:
+        steps = preset.stimulus or preset.timesteps
+        shift = np.asarray(quantum * np.float32(attributes["initial_potential"] / steps))
+        attributes["initial_potential"] = 0.0
+    return NeuronParameters(op, quantum, n_min, n_max, attributes, shift=shift)
 
 
 def _span(
