@@ -198,6 +198,7 @@ PRESETS: tuple[Preset, ...] = (
         headroom=1,
         threshold_rule="mse",
         bias_correction=True,
+        corrected_at="timesteps",
         pooling="increment",
         input_digits=8,
     ),

@@ -16,9 +16,10 @@ from onnx2snn.converter.presets import Preset
 from onnx2snn.ir.model import SpikingModel
 
 MOST_SAMPLES = 64
-MOST_BYTES = 128 * 2**20
-FEWEST_SAMPLES = 64
 """With 32 samples the rate preset loses 0.7 points at T = 128, with 64 none (ResNet-20)."""
+MOST_BYTES = 2**30
+"""Size of the widest stream, which limits the samples of large networks."""
+FEWEST_SAMPLES = 8
 
 
 def correct(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conversions import draw, run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.nets import CONV_BN_RELU, MLP, RESIDUAL, build
 
@@ -43,6 +43,7 @@ def error(values: np.ndarray, theta: np.ndarray, levels: int) -> np.ndarray:
     return ((np.clip(np.floor(values / q + 0.5), 0, levels) * q - values) ** 2).mean(axis=1)
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.sampled_from([2, 4, 8, 16]))
 def test_threshold_iteration_ends_below_the_error_of_the_maximum(seed: int, levels: int) -> None:
     values = tails(seed)
