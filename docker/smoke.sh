@@ -8,7 +8,7 @@ authorization=(-H "Authorization: Bearer ${3:-none}")
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 
-for _ in $(seq 60); do
+for _ in $(seq 120); do
     curl -fsS "$url/healthz" > "$folder/health" 2> "$folder/error" && break
     sleep 1
 done
