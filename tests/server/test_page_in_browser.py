@@ -114,6 +114,27 @@ def test_from_upload_to_download(page: Any, service: Running) -> None:
     assert "<!doctype html>" in Path(started.value.path()).read_text(encoding="utf-8")
 
 
+def test_other_formats_name_their_losses(page: Any) -> None:
+    choose_model(page)
+    page.check("#presets input[value=rate]")
+    page.fill("#options input[name=timesteps]", "4")
+    page.click("#options button.primary")
+    page.wait_for_selector("#job-state.succeeded")
+    page.get_by_role("tab", name="Other formats").click()
+    nir, step = (page.locator(".format").filter(has_text=text) for text in ("sinabs", "states"))
+    nir.locator("select").select_option("norse")
+    nir.get_by_role("button", name="Prepare").click()
+    nir.locator(".findings .warning").first.wait_for()
+    assert "Loses meaning" in nir.inner_text()
+    with page.expect_download() as started:
+        nir.get_by_text("Download all the same").click()
+    assert started.value.suggested_filename == "digits_cnn.nir"
+    step.get_by_role("button", name="Prepare").click()
+    with page.expect_download() as started:
+        step.get_by_text("Download (").click()
+    assert Path(started.value.path()).stat().st_size > 1000
+
+
 def test_by_keyboard(page: Any) -> None:
     choose_model(page)
     page.focus("#fates [role=tab][aria-selected=true]")

@@ -83,7 +83,7 @@ function setUpKey() {
   });
 }
 
-function setUpDownloads() { // through fetch, since a plain link would not carry the key
+function setUpDownloads() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-download]");
     if (!link) return;
@@ -91,6 +91,7 @@ function setUpDownloads() { // through fetch, since a plain link would not carry
     download(link.getAttribute("href")).catch((error) => {
       fill("problem", ...problemText(problemOf(error)));
       show("problem");
+      byId("problem").scrollIntoView({ block: "nearest" });
     });
   });
 }

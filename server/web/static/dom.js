@@ -59,6 +59,11 @@ export function tabs(label, views) {
   return el("div", {}, el("div", { role: "tablist", class: "tabs", "aria-label": label }, ...buttons), ...panels);
 }
 
+// Downloads go through fetch (app.js): a plain link would not carry the key.
+export function downloadLink(text, href, extra = {}) {
+  return el("a", { href, "data-download": "", ...extra }, text);
+}
+
 export function chip(text, kind) {
   return el("span", { class: `chip ${kind}` }, text);
 }

@@ -30,7 +30,7 @@ export function eventMap(layers) {
   const shared = columns(layers[0].events_by_timestep.length);
   const cells = layers.map((layer) => shared.map((span) => mean(layer.events_by_timestep, span)));
   const most = Math.max(...cells.flat(), 1e-9);
-  const wide = Math.min(52, Math.max(CELL, Math.floor(ROOM / shared.length)));
+  const wide = Math.min(52, Math.max(11, Math.floor(ROOM / shared.length)));
   const [width, height] = [NAMES + shared.length * wide + 8, TOP + layers.length * CELL + 4];
   const map = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
   shared.forEach(([first, end], column) => {

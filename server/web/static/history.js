@@ -23,12 +23,14 @@ function took(job) {
 }
 
 export function jobTable(jobs, known) {
+  const failed = jobs.some((job) => job.error);
+  const reason = (job) => el("span", { class: "why" }, job.error ? job.error.detail : "");
   const rows = jobs.map((job) => [
     el("a", { href: `#/jobs/${job.id}` }, jobName(job, known.get(job.model_id))),
-    chip(job.state, job.state), job.kind, job.config.preset || "", el("span", { class: "why" }, job.error ? job.error.detail : ""),
-    took(job), when(job.created_at),
+    chip(job.state, job.state), job.kind, job.config.preset || "", ...(failed ? [reason(job)] : []), took(job), when(job.created_at),
   ]);
-  return table(["job", "state", "kind", "preset", "reason", "took", "asked"], rows, { numeric: 2, label: "Jobs" });
+  const heads = ["job", "state", "kind", "preset", ...(failed ? ["reason"] : []), "took", "asked"];
+  return table(heads, rows, { numeric: 2, label: "Jobs" });
 }
 
 // Shows a list of jobs in a place, as long as `wanted` says so.

@@ -1,10 +1,10 @@
 // One job: how far it is, what went wrong, what came of it.
 
 import { follow, getJson, postJson, problemOf, remove } from "/static/api.js";
-import { byId, el, fill, problemText, show } from "/static/dom.js";
+import { byId, downloadLink, el, fill, problemText, show } from "/static/dom.js";
 import { jobList, jobName } from "/static/history.js";
 import { seconds, when } from "/static/numbers.js";
-import { downloadLink, logView, showResult } from "/static/result.js";
+import { logView, showResult } from "/static/result.js";
 
 const fail = (error) => showProblem(problemOf(error));
 

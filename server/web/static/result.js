@@ -2,15 +2,12 @@
 
 import { getJson, getText, problemOf } from "/static/api.js";
 import { curveView, forgetCurves } from "/static/curve.js";
-import { byId, el, fill, findingList, problemText, show, table, tabs } from "/static/dom.js";
+import { byId, downloadLink, el, fill, findingList, problemText, show, table, tabs } from "/static/dom.js";
 import { energyView } from "/static/energy.js";
 import { eventMap, layerTable } from "/static/events.js";
+import { exportsView } from "/static/exports.js";
 import { fatesView } from "/static/fates.js";
 import { after, amount, figure, joules, percent, size } from "/static/numbers.js";
-
-export function downloadLink(text, href, extra = {}) {
-  return el("a", { href, "data-download": "", ...extra }, text);
-}
 
 export async function showResult(snnId, job, wanted) {
   const snn = await getJson(`/v1/snns/${snnId}`);
@@ -30,7 +27,7 @@ export async function showResult(snnId, job, wanted) {
     el("div", kind ? { class: kind } : {}, el("dt", {}, label), el("dd", {}, value))));
   byId("honest").textContent = honest(snn.summary);
   show("details");
-  fill("details", tabs("result", views(report, graph, job)));
+  fill("details", tabs("result", views(snn, report, graph, job)));
 }
 
 function tiles(summary, measured) {
@@ -66,7 +63,7 @@ function honest(summary) {
   return `Preset ${summary.preset}: ${summary.alphabet} spikes${digits}, ${stimulus}; input: ${summary.input_coding}; ${source}${measured}.`;
 }
 
-function views({ manifest, evaluation }, graph, job) {
+function views(snn, { manifest, evaluation }, graph, job) {
   const made = [];
   if (evaluation) {
     made.push(["Timesteps", el("div", {}, curveView(evaluation), curveTable(evaluation))]);
@@ -77,7 +74,7 @@ function views({ manifest, evaluation }, graph, job) {
   }
   made.push(["Nodes", fatesView(manifest.nodes, graph, "nodes")]);
   if (manifest.findings.length) made.push([`Findings (${manifest.findings.length})`, findingList(manifest.findings)]);
-  made.push(["Log", logView(job)]);
+  made.push(["Other formats", exportsView(snn)], ["Log", logView(job)]);
   return made;
 }
 
