@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from onnx2snn.cli.options import AsJson, SpikingFile
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from onnx2snn.ir.model import NeuronLayer, SpikingModel
 
 
@@ -58,7 +61,7 @@ def _finite(bound: float) -> float | None:
 def _print(path: Path, model: SpikingModel) -> None:
     from onnx2snn.cli.output import facts, print_findings, results, table
     from onnx2snn.cli.summary import fate_rows
-    from onnx2snn.runtime.numerals import figure, size
+    from onnx2snn.runtime.numerals import size
     from onnx2snn.runtime.report import alphabet_words, calibration_words, provenance
 
     manifest = model.manifest
@@ -86,19 +89,33 @@ def _print(path: Path, model: SpikingModel) -> None:
         (
             layer.name,
             layer.op.name,
-            "x".join(str(length) for length in layer.quantum.shape) or "scalar",
-            figure(float(abs(layer.quantum).min())),
-            figure(float(abs(layer.quantum).max())),
-            figure(layer.n_min),
-            figure(layer.n_max),
+            _thresholds(abs(layer.quantum)),
+            f"{_bound(layer.n_min)} to {_bound(layer.n_max)}",
         )
         for layer in model.neurons
     ]
-    heads = ("neuron layer", "kind", "thresholds", "least", "greatest", "n min", "n max")
+    heads = ("neuron layer", "kind", "thresholds", "spike count")
     console.print()
-    console.print(table(heads, rows, numeric=4))
+    console.print(table(heads, rows))
     console.print()
     console.print(table(["fate", "nodes", "operators"], fate_rows(manifest)))
     if manifest.findings:
         console.print()
         print_findings(console, manifest.findings)
+
+
+def _thresholds(quanta: NDArray[np.floating[Any]]) -> str:
+    """Return how many thresholds a layer has and their range."""
+    from onnx2snn.runtime.numerals import figure
+
+    least, greatest = (figure(float(value), 3) for value in (quanta.min(), quanta.max()))
+    return least if quanta.size == 1 else f"{quanta.size}: {least} to {greatest}"
+
+
+def _bound(value: float) -> str:
+    """Return a bound of a spike count."""
+    from onnx2snn.runtime.numerals import count
+
+    if _finite(value) is None:
+        return "−∞" if value < 0 else "∞"
+    return count(round(value)).replace("-", "−")

@@ -7,7 +7,7 @@ from onnx2snn.cli.options import AsJson
 
 def presets(as_json: AsJson = False) -> None:
     """List the presets: what each is for and how its knobs are set."""
-    from onnx2snn.cli.output import print_json, results, table
+    from onnx2snn.cli.output import facts, print_json, results, table
     from onnx2snn.converter.presets import PRESETS
 
     if as_json:
@@ -16,7 +16,6 @@ def presets(as_json: AsJson = False) -> None:
     rows = [
         (
             preset.name,
-            preset.summary,
             preset.timesteps,
             "T" if preset.stimulus is None else preset.stimulus,
             preset.alphabet,
@@ -27,9 +26,11 @@ def presets(as_json: AsJson = False) -> None:
         )
         for preset in PRESETS
     ]
-    columns = ("preset", "for", "T", "S", "alphabet", "k", "levels", "thresholds", "max-pool on")
+    columns = ("preset", "T", "S", "alphabet", "k", "levels", "thresholds", "max-pool on")
     console = results(as_json)
     console.print(table(columns, rows))
+    console.print()
+    console.print(facts([(preset.name, preset.summary) for preset in PRESETS]))
     console.print(
         "\nT: default timesteps. S: timesteps the input is shown. k: digits per emission."
     )

@@ -242,7 +242,7 @@ def test_asks_for_a_key(browser: Any, launch: Launch) -> None:
     page.wait_for_selector("#key-form:visible")
     page.fill("#key", "wrong")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#key-problem').textContent !== ''")
+    page.locator("#key-problem:not(:empty)").wait_for()
     page.fill("#key", create_key(open_context(Settings(data_dir=running.folder)), "ann"))
     page.keyboard.press("Enter")
     page.wait_for_selector("#view-new:visible")

@@ -2,8 +2,11 @@
 
 const GAP = "\u00a0";
 
+// Never rounded up to 100 %.
 export function percent(value) {
-  return value === null || value === undefined ? "–" : `${(100 * value).toFixed(2)}${GAP}%`;
+  if (value === null || value === undefined) return "–";
+  const shown = (100 * value).toFixed(2);
+  return `${value < 1 && shown === "100.00" ? "99.99" : shown}${GAP}%`;
 }
 
 export function figure(value, digits = 3) {
