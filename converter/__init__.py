@@ -9,6 +9,7 @@ from onnx2snn.converter.check import CheckReport, check
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.exporters import EXPORTERS, ExportReport, export
 from onnx2snn.converter.presets import PRESETS, Preset, find_preset
+from onnx2snn.converter.read_outs.leaky import add_leaky_read_out
 from onnx2snn.converter.report import ConversionReport, SearchPoint
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ExportReport",
     "Preset",
     "SearchPoint",
+    "add_leaky_read_out",
     "check",
     "convert",
     "export",

@@ -40,6 +40,7 @@ from onnx2snn.converter.planning.plan import frontier, plan_network
 from onnx2snn.converter.planning.schedule import fit_schedule
 from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron
 from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.read_outs.leaky import add_leaky_read_out
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import ModelLike, read_model
 from onnx2snn.converter.thresholds.threshold_relu import clip_activations
@@ -54,6 +55,7 @@ Progress = Callable[[str, float], None]
 
 MEASURE_BYTES = 256 * 2**20
 SYNTHETIC_HEADROOM = 64
+READ_OUT_BATCH = 32
 GRID_SAMPLES = 64
 
 
@@ -145,6 +147,11 @@ def convert(
                 preset=settings,
                 settled=settled,
                 library=library,
+            )
+    with clock.stage("train read-out"):
+        if settings.read_out == "lif-stdp":
+            spiking = add_leaky_read_out(
+                spiking, samples.batches(READ_OUT_BATCH), leak=settings.leak, library=library
             )
     with clock.stage("lay out"):
         spiking = lay_out(spiking, canonical.model, samples.first(8))

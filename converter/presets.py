@@ -17,7 +17,7 @@ Pooling = Literal["membrane", "increment", "gated"]
 Shift = Literal["initial-potential", "bias"]
 CorrectedAt = Literal["rest", "timesteps"]
 InputCoding = Literal["bit-planes", "direct", "poisson", "latency"]
-ReadOut = Literal["current", "spike-count"]
+ReadOut = Literal["current", "spike-count", "lif-stdp"]
 Reset = Literal["soft", "hard"]
 Memory = Literal["bounded", "none"]
 
@@ -64,8 +64,9 @@ class Preset(BaseModel):
             coding or latency coding (one spike per value).
         input_digits: digits per timestep of the bit-plane encoder.
         input_window: slots of latency coding; None means S, or half of T where S = 1.
-        read_out: how outputs are decoded: from the accumulated current, or by counting the spikes
-            of output neurons.
+        read_out: how outputs are decoded: from the accumulated current; by counting the spikes of
+            output neurons; or by counting those of a leaky layer behind them, trained by STDP.
+        leak: share gamma of its potential that a leaky read-out neuron keeps per timestep.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,6 +99,7 @@ class Preset(BaseModel):
     input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
     input_window: int | None = Field(default=None, ge=1, le=2**20)
     read_out: ReadOut = "current"
+    leak: float = Field(default=0.9, ge=0, le=1)
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Preset:
@@ -109,6 +111,11 @@ class Preset(BaseModel):
                     "a hard reset loses charge, so it goes with a stimulus as long as the run "
                     "(rate coding) and neither hold nor switch_off"
                 )
+        if self.read_out == "lif-stdp" and (self.alphabet == "graded" or self.stimulus == 1):
+            raise ValueError(
+                "read_out = 'lif-stdp' is for unit spikes and a stimulus of several timesteps: a "
+                "leaky layer would forget what is shown once"
+            )
         if self.memory == "none" and self.alphabet != "ternary":
             raise ValueError(f"memory = 'none' is for ternary spikes, not {self.alphabet} ones")
         if (

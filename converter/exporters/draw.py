@@ -23,11 +23,15 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import (
     DOMAIN,
     DirectCurrent,
+    FirstSpike,
     GatedMaxPool,
     IncrementMaxPool,
+    LeakyIntegrateFire,
     MembraneMaxPool,
     Neuron,
+    PoissonSpikes,
     RunningReadOut,
+    SpikingOp,
     TemporalBias,
     spiking_op,
 )
@@ -42,6 +46,16 @@ def draw(unit: SpikingModel, profile: Profile) -> UnitNetwork:
         ExportError: the sizes of the layers cannot be found.
     """
     return _Artist(unit, profile).network()
+
+
+_CODE = "a code of the input; convert with input_coding='bit-planes' and code it on the target"
+_INEXPRESSIBLE: tuple[tuple[type[SpikingOp], str], ...] = (
+    (TemporalBias, "a current that changes with the timestep"),
+    (PoissonSpikes, _CODE),
+    (FirstSpike, _CODE),
+    (LeakyIntegrateFire, "a leaky read-out; convert with read_out='spike-count' or 'current'"),
+)
+"""Operators that no target has, and what to do."""
 
 
 class _Artist:
@@ -97,10 +111,11 @@ class _Artist:
             self._read_out(node)
         elif isinstance(op, IncrementMaxPool | MembraneMaxPool | GatedMaxPool):
             self._max_pool(node)
-        elif isinstance(op, TemporalBias):
-            raise InexpressibleError(f"{op.name}: a current that changes with the timestep")
         else:
-            raise InexpressibleError(f"{op.name}: the lift of a non-linear operator")
+            reasons = (reason for kind, reason in _INEXPRESSIBLE if isinstance(op, kind))
+            raise InexpressibleError(
+                f"{op.name}: {next(reasons, 'the lift of a non-linear operator')}"
+            )
 
     def _input(self, node: onnx.NodeProto) -> None:
         name = node.input[0]
