@@ -12,6 +12,7 @@ async function names() {
 }
 
 export function jobName(job, modelName) {
+  if (job.parent_id && modelName) return modelName; // the jobs of a batch share its label
   if (job.label) return job.label;
   if (job.kind === "batch") return "batch of models";
   return modelName || `model ${(job.model_id || "").slice(0, 10)}`;

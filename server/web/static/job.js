@@ -39,7 +39,7 @@ function showState(job, openAgain) {
 }
 
 async function nameOf(job) {
-  const model = job.label || !job.model_id ? null : await getJson(`/v1/models/${job.model_id}`).catch(() => null);
+  const model = !job.model_id ? null : await getJson(`/v1/models/${job.model_id}`).catch(() => null);
   return jobName(job, model?.name);
 }
 
@@ -62,7 +62,7 @@ async function showOutcome(job, wanted) {
 
 export async function showJob(id, wanted, openAgain) {
   for (const part of ["progress-section", "problem", "result-section", "details"]) show(part, false);
-  fill("job-title"); fill("job-facts"); fill("job-actions");
+  fill("job-title", "Job"); fill("job-facts"); fill("job-actions");
   byId("job-state").textContent = "";
   byId("job-kind").textContent = "";
   try {

@@ -31,6 +31,7 @@ export function joules(value) {
 }
 
 export function size(bytes) {
+  if (bytes < 1024) return `${bytes}${GAP}B`;
   return bytes < 2 ** 20 ? `${figure(bytes / 1024)}${GAP}kB` : `${figure(bytes / 2 ** 20)}${GAP}MB`;
 }
 
