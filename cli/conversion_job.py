@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, field_serializer
 
 from onnx2snn.cli.failure import Failure, describe_failure
 from onnx2snn.cli.targets import Target
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import Onnx2SnnError

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from onnx2snn.converter.canonicalise import Canonical, canonicalise
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.planning.network import plan_nodes
 from onnx2snn.converter.planning.plan import Plan
-from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.source.read import ModelLike, Source, read_model
 from onnx2snn.ir.errors import ModelError
 from onnx2snn.ir.findings import Change, Finding

@@ -28,6 +28,7 @@ from onnx2snn.converter.calibration.statistics import (
     measure,
 )
 from onnx2snn.converter.canonicalise import canonicalise
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.corrections.correct import correct
 from onnx2snn.converter.describe import describe
 from onnx2snn.converter.graph.segments import affine_constants
@@ -39,7 +40,7 @@ from onnx2snn.converter.planning.network import PlannedNetwork, plan_spiking_net
 from onnx2snn.converter.planning.plan import frontier, plan_network
 from onnx2snn.converter.planning.schedule import fit_schedule
 from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron
-from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.read_outs.leaky import add_leaky_read_out
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import ModelLike, read_model

@@ -29,6 +29,7 @@ class Preset(BaseModel):
         name: how the command line calls it.
         summary: one line on what it is for.
         source: where the method comes from.
+        equation: its rule, in one line.
         timesteps: default number of timesteps T of the file.
         stimulus: stimulus steps S; None means S = T (rate coding), 1 is delta coding.
         alphabet: what one emission may be.
@@ -74,6 +75,7 @@ class Preset(BaseModel):
     name: str
     summary: str
     source: str = ""
+    equation: str = ""
     timesteps: int = Field(ge=1)
     stimulus: int | None = Field(default=1, ge=1)
     alphabet: Alphabet = "graded"
@@ -225,16 +227,3 @@ PRESETS: tuple[Preset, ...] = (
         input_digits=8,
     ),
 )
-
-
-def find_preset(name: str, presets: tuple[Preset, ...] = PRESETS) -> Preset:
-    """Return the preset of that name.
-
-    Raises:
-        DataError: there is none.
-    """
-    for preset in presets:
-        if preset.name == name:
-            return preset
-    known = ", ".join(p.name for p in presets)
-    raise DataError(f"there is no preset '{name}'", remedy=f"choose one of: {known}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.presets import Preset, find_preset
+from onnx2snn.converter.presets import Preset
 from onnx2snn.runtime.native.library import custom_ops_path
 from onnx2snn.runtime.report import write_report
 from onnx2snn.server.sandbox import Progress

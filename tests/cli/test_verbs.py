@@ -121,7 +121,8 @@ def test_inspect(run, snn: Path) -> None:
 
 def test_presets_and_ops(run) -> None:
     assert "ternary" in run("presets").out
-    assert {preset["name"] for preset in run("presets", "--json").json} >= {"graded", "rate"}
+    assert {preset["name"] for preset in run("presets", "--json").json} >= {"graded", "seed:ftbc"}
+    assert "threshold_rule" in run("presets", "seed:ftbc").out
     shown = run("ops").out
     assert "LeakyRelu" in shown
     assert "fold constants" in shown

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from tests.nets import build
 
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.judging.execution import Execution
-from onnx2snn.converter.presets import find_preset
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session, Tensors

@@ -9,11 +9,11 @@ from conversions import draw
 from tests.nets import BRANCHES, DEPTHWISE_RELU6, MAXPOOL, MLP, NETS, build
 
 from onnx2snn.converter.calibration.input_grid import find_grid
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.graph.linearise import linearise
 from onnx2snn.converter.graph.to_model import to_model
 from onnx2snn.converter.planning.network import PlannedNodes, plan_nodes
 from onnx2snn.converter.planning.plan import frontier, plan_network
-from onnx2snn.converter.presets import find_preset
 from onnx2snn.converter.rewrites.move_max_pools import move_max_pools
 from onnx2snn.ir.session import Session, Tensors
 

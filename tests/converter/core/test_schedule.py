@@ -9,10 +9,10 @@ from conversions import draw, run, run_settled
 from onnx import parser
 from tests.nets import HEADER, LEAKY, NETS, RESIDUAL, build
 
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.planning.plan import plan_network
 from onnx2snn.converter.planning.schedule import layer_depths
-from onnx2snn.converter.presets import find_preset
 from onnx2snn.ir.derive.record import SEGMENTS, record, segments, sources
 from onnx2snn.ir.errors import DataError, UnsupportedOpError
 from onnx2snn.ir.model import SpikingModel

@@ -9,7 +9,7 @@ from tests.nets import CONV_BN_RELU, build
 
 from onnx2snn.converter.calibration.samples import Samples
 from onnx2snn.converter.calibration.statistics import BINS, ChannelStatistics, batch_size, measure
-from onnx2snn.converter.presets import find_preset
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.thresholds import activation_range
 from onnx2snn.converter.thresholds.mse import mse_range
 from onnx2snn.converter.thresholds.percentile import percentile_range

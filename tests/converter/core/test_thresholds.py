@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.nets import CONV_BN_RELU, MLP, RESIDUAL, build
 
 from onnx2snn.converter.calibration.statistics import BINS, ChannelStatistics, pooled
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.presets import find_preset
 from onnx2snn.converter.thresholds import THRESHOLD_RULES, activation_range
 from onnx2snn.converter.thresholds.iteration import iterated_range
 from onnx2snn.converter.thresholds.local import RATE, STEPS, local_range
