@@ -236,4 +236,12 @@ SEED_PRESETS: tuple[Preset, ...] = (
         threshold_rule="mse",
         read_out="spike-count",
     ),
+    _rate(
+        "lif-stdp",
+        "rate coding, a leaky layer trained by STDP behind the output neurons",
+        "He et al. 2024, sec. 4, eqs. 18-20",
+        "m[t] = gamma v[t-1] + W s[t]; dW = A exp(-dt / tau)",
+        threshold_rule="mse",
+        read_out="lif-stdp",
+    ),
 )

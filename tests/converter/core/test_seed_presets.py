@@ -20,6 +20,7 @@ LOOSE = {
     "seed:poisson": 0.8,  # it is noisy
     "seed:latency": 0.8,
     "seed:spike-count": 2.0,  # answers are counts of one quantum
+    "seed:lif-stdp": 50.0,  # its answers are counts of spikes, on another scale
     "seed:clipfloor-if": 0.5,  # eight timesteps
     "seed:clipfloor-mbif": 0.5,
     "seed:leaky-clipfloor-bif": 0.5,
