@@ -14,7 +14,9 @@ from onnx2snn.cli.failure import Failure, describe_failure
 from onnx2snn.cli.targets import Target
 from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
+from onnx2snn.converter.input_codings import input_coder
 from onnx2snn.converter.presets import Preset
+from onnx2snn.converter.read_outs import describe_read_out
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import Onnx2SnnError
@@ -39,6 +41,8 @@ class ConversionOptions:
         preset: name of the preset.
         timesteps: T; None takes the preset's.
         stimulus: S; ``"all"`` means S = T; None takes the preset's.
+        input_coding: how the input becomes spikes; None takes the preset's.
+        read_out: how outputs are decoded; None takes the preset's.
         max_loss: bound of the search for the smallest T.
         strict: refuse analog operators.
         resume: skip what is already there, made from the same model with the same options.
@@ -49,18 +53,25 @@ class ConversionOptions:
     preset: str = "graded"
     timesteps: int | None = None
     stimulus: int | Literal["all"] | None = None
+    input_coding: str | None = None
+    read_out: str | None = None
     max_loss: float | None = None
     strict: bool = False
     resume: bool = False
 
     def knobs(self) -> Preset:
-        """Return the preset with S and T as asked for."""
+        """Return the preset with the knobs that were asked for."""
         preset = find_preset(self.preset)
-        given: dict[str, int | None] = {}
+        given: dict[str, int | str | None] = {}
         if self.timesteps is not None:
             given["timesteps"] = self.timesteps
         if self.stimulus is not None:
             given["stimulus"] = None if self.stimulus == "all" else self.stimulus
+        given |= {
+            name: value
+            for name, value in (("input_coding", self.input_coding), ("read_out", self.read_out))
+            if value is not None
+        }
         return preset.replaced(given)
 
 
@@ -181,6 +192,8 @@ def _already_there(
         and (manifest.preset, manifest.max_loss) == (knobs.name, options.max_loss)
         and (options.max_loss is not None or manifest.timesteps == knobs.timesteps)
         and manifest.stimulus == knobs.stimulus
+        and manifest.input_coding.startswith(input_coder(knobs).title)
+        and manifest.read_out.startswith(describe_read_out(knobs))
         and _same_calibration(manifest.calibration, data)
         and not (options.strict and manifest.analog_ops)
     )

@@ -51,6 +51,16 @@ Stimulus = Annotated[
     str | None,
     typer.Option("--stimulus", metavar="S", help="Timesteps the input is shown; 'all': S = T."),
 ]
+InputCoding = Annotated[
+    str | None,
+    typer.Option(
+        "--input-coding", metavar="C", help="bit-planes, direct, poisson or latency; else P's."
+    ),
+]
+ReadOut = Annotated[
+    str | None,
+    typer.Option("--read-out", metavar="R", help="current, spike-count or lif-stdp; else P's."),
+]
 MaxLoss = Annotated[
     str | None,
     typer.Option(
@@ -89,6 +99,8 @@ def convert(
     preset: PresetName = "graded",
     timesteps: Timesteps = None,
     stimulus: Stimulus = None,
+    input_coding: InputCoding = None,
+    read_out: ReadOut = None,
     max_loss: MaxLoss = None,
     strict: Strict = False,
     report: Report = None,
@@ -114,6 +126,8 @@ def convert(
         preset=preset,
         timesteps=timesteps,
         stimulus=_stimulus(stimulus),
+        input_coding=input_coding,
+        read_out=read_out,
         max_loss=loss_bound(max_loss),
         strict=strict,
         resume=resume,

@@ -17,7 +17,9 @@ from onnx2snn.converter.presets import Preset
 
 def describe_read_out(preset: Preset) -> str:
     """Return the read-out in words, for the manifest."""
-    if preset.read_out != "current":
+    if preset.read_out == "lif-stdp":  # once trained, it is told on how many samples
+        return "spike count of a leaky layer"
+    if preset.read_out == "spike-count":
         return f"spike count of {preset.alphabet} output neurons"
     return "accumulated current"
 

@@ -159,3 +159,17 @@ def test_bugs_leave_70_and_a_traceback_only_on_request(
     assert "Traceback" not in ran.err
     with pytest.raises(RuntimeError, match="oops"):
         run("--debug", "convert", ann)
+
+
+def test_input_coding_and_read_out(run, ann: Path, data: Path) -> None:
+    asked = ("convert", ann, "--calibration", data, "--preset", "ternary", "--json")
+    ran = run(*asked, "--input-coding", "poisson", "--read-out", "lif-stdp")
+    assert "Poisson" in ran.json["manifest"]["input_coding"]
+    assert "trained by STDP" in ran.json["manifest"]["read_out"]
+    again = run(*asked, "--input-coding", "poisson", "--read-out", "lif-stdp", "--resume")
+    assert again.json["status"] == "skipped"
+    other = run(*asked, "--input-coding", "latency", "--read-out", "lif-stdp", "--resume")
+    assert other.json["status"] == "converted"
+    wrong = run("convert", ann, "--input-coding", "morse")
+    assert wrong.code == 2
+    assert "poisson" in wrong.err
