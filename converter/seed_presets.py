@@ -218,7 +218,7 @@ SEED_PRESETS: tuple[Preset, ...] = (
         name="seed:latency",
         summary="input as one spike per value, the earlier the greater; ternary network behind it",
         source="He et al. 2024, sec. 3; time-to-first-spike coding",
-        equation="one spike at t = W - round(x (W - 1))",
+        equation="n = round(W x / range); one spike of weight n at t = W - n + 1",
         timesteps=64,
         stimulus=1,
         alphabet="ternary",
