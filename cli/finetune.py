@@ -64,8 +64,11 @@ def finetune(
         int, typer.Option("--batch", metavar="N", min=1, help="Samples per step of the optimiser.")
     ] = 64,
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", metavar="R", help="Of Adam, at the start.")
-    ] = 1e-3,
+        float,
+        typer.Option(
+            "--learning-rate", metavar="R", help="Of Adam, at the start, relative to weights."
+        ),
+    ] = 2e-3,
     slope: Annotated[
         float,
         typer.Option("--slope", metavar="A", help="leaky-clipfloor: slope where a ReLU had none."),

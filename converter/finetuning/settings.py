@@ -18,7 +18,8 @@ class FinetuneSettings(BaseModel):
             thresholds start where L levels are best, those of threshold-relu, too.
         epochs: passes over the training data.
         batch: samples per step of the optimiser.
-        learning_rate: of Adam, at the start; it falls to zero as a cosine.
+        learning_rate: of Adam, at the start, relative to the size (root mean square) of each
+            tensor; it falls to zero as half a cosine.
         slope: alpha of leaky-clipfloor where the activation it replaces has none.
         held_out: share of the training data that is not trained on but judges every epoch.
         seed: of the held-out choice and of the order of the samples.
@@ -31,7 +32,7 @@ class FinetuneSettings(BaseModel):
     levels: int = Field(default=8, ge=1, le=2**15)
     epochs: int = Field(default=10, ge=1)
     batch: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     slope: float = Field(default=0.1, gt=0, le=1)
     held_out: float = Field(default=0.1, gt=0, lt=1)
     seed: int = 0

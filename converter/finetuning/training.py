@@ -26,6 +26,10 @@ THRESHOLD_PREFIX = "onnx2snn.threshold/"
 """Trained tensors of this name hold ln(theta) of the activation named behind it."""
 
 
+_LEAST_SIZE = 1e-3
+"""So that biases that start at zero move."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Samples to train on, and samples that judge.
@@ -161,8 +165,7 @@ def train(
     if resume and checkpoint is not None and checkpoint.exists():
         state = load_checkpoint(checkpoint, job)
         parameters = {name: value.to(trainer.device) for name, value in state.parameters.items()}
-    tensors = [value.requires_grad_() for value in parameters.values()]
-    optimiser = torch.optim.Adam(tensors, lr=trainer.settings.learning_rate)
+    optimiser = torch.optim.Adam(_groups(parameters, start), lr=trainer.settings.learning_rate)
     if state is None:
         begun = trainer.judge(parameters, 0, None)
         state = Checkpoint((begun,), parameters, {}, 0, _copy(parameters))
@@ -190,7 +193,7 @@ def _pass(
     for step, (feeds, labels) in enumerate(trainer.batches(order)):
         done = (number - 1 + step / steps) / epochs
         for group in optimiser.param_groups:
-            group["lr"] = trainer.settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            group["lr"] = _rate(trainer.settings.learning_rate, done) * group["size"]
         if progress is not None:
             progress(f"epoch {number} of {epochs}", done)
         found = trainer.tuned(parameters, feeds)
@@ -200,6 +203,30 @@ def _pass(
         optimiser.step()
         total += float(loss.detach()) * len(next(iter(feeds.values())))
     return total / len(order)
+
+
+def _groups(parameters: Parameters, start: Parameters) -> list[dict[str, Any]]:
+    """Return a group per tensor, with the size that its steps are relative to.
+
+    Adam's steps have the size of the learning rate, whatever the size of a weight: the first layer
+    of a network that takes pixels 0..255 has weights a hundredth of the others', and would be
+    erased by steps that suit them. Logarithms of thresholds are relative as they are.
+    """
+    return [
+        {"params": [value.requires_grad_()], "size": _size(name, start[name])}
+        for name, value in parameters.items()
+    ]
+
+
+def _size(name: str, tensor: Any) -> float:
+    if name.startswith(THRESHOLD_PREFIX):
+        return 1.0
+    return max(float(tensor.detach().pow(2).mean().sqrt()), _LEAST_SIZE)
+
+
+def _rate(start: float, done: float) -> float:
+    """Return the learning rate when a share of the training is done: half a cosine."""
+    return start * (1 + math.cos(math.pi * done)) / 2
 
 
 def _judged(
