@@ -29,6 +29,7 @@ from onnx2snn.converter.calibration.statistics import (
 )
 from onnx2snn.converter.canonicalise import canonicalise
 from onnx2snn.converter.catalogue import find_preset
+from onnx2snn.converter.corrections.compensation import compensate
 from onnx2snn.converter.corrections.correct import correct
 from onnx2snn.converter.describe import describe
 from onnx2snn.converter.graph.segments import affine_constants
@@ -45,9 +46,10 @@ from onnx2snn.converter.read_outs.leaky import add_leaky_read_out
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import ModelLike, read_model
 from onnx2snn.converter.thresholds.threshold_relu import clip_activations
+from onnx2snn.converter.unit_spikes.normalise import normalise_to_unit_spikes
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Finding
-from onnx2snn.ir.manifest import Manifest
+from onnx2snn.ir.manifest import MANIFEST_KEY, Manifest
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.seal import seal
 from onnx2snn.ir.session import Session
@@ -154,8 +156,16 @@ def convert(
             spiking = add_leaky_read_out(
                 spiking, samples.batches(READ_OUT_BATCH), leak=settings.leak, library=library
             )
+        if settings.compensation:
+            spiking, factor = compensate(spiking, canonical.model, samples, library=library)
+            spiking = with_finding(
+                spiking,
+                Finding(code="compensation", message=f"all weights are enlarged by {factor:g}"),
+            )
     with clock.stage("lay out"):
         spiking = lay_out(spiking, canonical.model, samples.first(8))
+        if settings.unit_spikes:
+            spiking = normalise_to_unit_spikes(spiking)
     if max_loss is not None:
         with clock.stage("search timesteps"):
             spiking, search = search_timesteps(spiking, canonical.model, samples, max_loss)
@@ -299,3 +309,15 @@ def _refuse_analog(manifest: Manifest, strict: bool) -> None:
                 for name in manifest.analog_ops
             ],
         )
+
+
+def with_finding(model: SpikingModel, finding: Finding) -> SpikingModel:
+    """Return the model with one more finding in its manifest."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    findings = (*model.manifest.findings, finding)
+    manifest = model.manifest.model_copy(update={"findings": findings})
+    for entry in proto.metadata_props:
+        if entry.key == MANIFEST_KEY:
+            entry.value = manifest.model_dump_json()
+    return SpikingModel(proto)

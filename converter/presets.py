@@ -59,8 +59,12 @@ class Preset(BaseModel):
             schedule); 0: all start at once. Held as long as levels and stimulus, nothing is
             premature, and binary spikes are exact.
         switch_off: after the stimulus, neurons below the threshold switch off for good.
+        compensation: search a factor close to 1 on all weights that makes up for residual charge.
+        unit_spikes: fold the thresholds into the weights: every neuron has threshold 1.
         pooling: where max-pooling happens: on membranes before the neuron, on spike counts, or
             by the firing-rate gate.
+        pool_neurons: put a layer of neurons behind average pools, where the factor of the pool
+            would otherwise belong to the synapse that follows.
         input_coding: graded bit-planes (spikes), direct current (analog first layer), Poisson rate
             coding or latency coding (one spike per value).
         input_digits: digits per timestep of the bit-plane encoder.
@@ -96,7 +100,10 @@ class Preset(BaseModel):
     memory: Memory = "bounded"
     hold: int = Field(default=0, ge=0)
     switch_off: bool = False
+    compensation: bool = False
+    unit_spikes: bool = False
     pooling: Pooling = "membrane"
+    pool_neurons: bool = False
     input_coding: InputCoding = "bit-planes"
     input_digits: int = Field(default=1, ge=1, le=MAX_DIGITS)
     input_window: int | None = Field(default=None, ge=1, le=2**20)

@@ -44,8 +44,10 @@ def correct(
         library: custom-op library that runs neurons compiled, if there is one.
     """
     neurons = [site for site in network.sites if site.role == "neuron"]
-    if settled or preset.stimulus is not None:  # trained steps (QCFS) are exact at rest
-        neurons = [site for site in neurons if site.activation.levels is None]
+    # Steps that were trained (QCFS) are exact: only what happens within T is corrected.
+    inexact = {site.name for site in neurons if site.activation.levels is None}
+    if not preset.temporal_bias:
+        neurons = [site for site in neurons if site.name in inexact]
     if not neurons:
         return model
     widest = max(int(np.prod(site.shape)) * 4 for site in network.sites)
@@ -55,7 +57,7 @@ def correct(
     walk = LayerWalk(model, few, axes, settled=settled, library=library)
     for run in walk:
         mean = statistics[run.layer.name].mean
-        if preset.bias_correction:
+        if preset.bias_correction and run.layer.name in inexact:
             correct_bias(run, mean)
         if preset.temporal_bias:
             correct_temporal_bias(run, mean)

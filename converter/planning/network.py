@@ -20,6 +20,7 @@ from onnx2snn.converter.planning.sites import Site
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.rewrites.insert_count_neurons import insert_count_neurons
 from onnx2snn.converter.rewrites.insert_encoders import (
+    holds_no_negative,
     insert_input_encoders,
     insert_synapse_encoders,
 )
@@ -119,8 +120,12 @@ def plan_nodes(
     inputs = insert_input_encoders(graph, first, grids) if grids else {}
     plan = insert_lifts(graph, _with_encoders(plan_network(graph), tuple(inputs)))
     spiking_pools = preset.pooling != "membrane"
-    encoders = insert_synapse_encoders(graph, plan, spiking_pools=spiking_pools)
-    plan = _with_encoders(plan, (), encoders)
+    encoders = insert_synapse_encoders(
+        graph, plan, spiking_pools=spiking_pools, pool_neurons=preset.pool_neurons
+    )
+    made = {node.name: node for node in graph.nodes if node.name in encoders}
+    unsigned = {name for name, node in made.items() if holds_no_negative(node.inputs[0], plan)}
+    plan = _with_encoders(plan, (), encoders, unsigned)
     counters: dict[str, str] = {}
     if preset.read_out != "current":
         counters = insert_count_neurons(graph, plan)
@@ -214,7 +219,12 @@ def raise_if_empty(planned: PlannedNodes, shapes: Mapping[str, Sequence[int]]) -
         )
 
 
-def _with_encoders(plan: Plan, inputs: tuple[str, ...], encoders: tuple[str, ...] = ()) -> Plan:
+def _with_encoders(
+    plan: Plan,
+    inputs: tuple[str, ...],
+    encoders: tuple[str, ...] = (),
+    unsigned: Collection[str] = (),
+) -> Plan:
     """Mark the Identity nodes that stand for encoders as neurons with an unbounded activation."""
     fates, kinds = dict(plan.fates), dict(plan.kinds)
     activations = dict(plan.activations)
@@ -226,6 +236,7 @@ def _with_encoders(plan: Plan, inputs: tuple[str, ...], encoders: tuple[str, ...
         )
         kinds[f"{name}/out"] = "stream"
     activations.update((name, Activation()) for name in (*inputs, *encoders))
+    activations.update((name, Activation(lower=0.0)) for name in unsigned)
     return replace(plan, fates=fates, activations=activations, kinds=kinds)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.calibration.input_grid import InputGrid
+from onnx2snn.converter.graph.moves import MOVES
 from onnx2snn.converter.graph.rewiring import Names, insert_after, producer
 from onnx2snn.converter.planning.plan import Plan, frontier
 from onnx2snn.ir.grammar import SHAPE_OPS
@@ -65,25 +66,36 @@ def _encoder_chain(tensor: gs.Tensor, grid: InputGrid, label: str, names: Names)
     return nodes
 
 
-def analog_tensors(graph: gs.Graph, plan: Plan, spiking_pools: bool) -> set[str]:
-    """Return the streams that are sums of currents rather than (scaled) spikes."""
+AVERAGE_POOLS = ("AveragePool", "GlobalAveragePool")
+
+
+def analog_tensors(
+    graph: gs.Graph, plan: Plan, spiking_pools: bool, pool_neurons: bool = False
+) -> set[str]:
+    """Return the streams that are sums of currents rather than (scaled) spikes.
+
+    With ``pool_neurons`` averages of spikes count as such, too.
+    """
     analog: set[str] = set()
     for node in graph.nodes:
         role = plan.role(node)
         from_analog = any(tensor.name in analog for tensor in node.inputs)
-        currents = role == "linear" and (is_synapse(node.op) or from_analog)
+        sums = is_synapse(node.op) or (pool_neurons and node.op in AVERAGE_POOLS)
+        currents = role == "linear" and (sums or from_analog)
         pooled = role == "spiking-pool" and (from_analog or not spiking_pools)
         if currents or pooled or plan.markers.get(node.name) == "Increment":
             analog.update(tensor.name for tensor in node.outputs)
     return analog
 
 
-def insert_synapse_encoders(graph: gs.Graph, plan: Plan, *, spiking_pools: bool) -> tuple[str, ...]:
+def insert_synapse_encoders(
+    graph: gs.Graph, plan: Plan, *, spiking_pools: bool, pool_neurons: bool = False
+) -> tuple[str, ...]:
     """Put an encoder in front of every synapse that would receive analog values.
 
     The operands of a product of two activations are such synapses, too.
     """
-    analog = analog_tensors(graph, plan, spiking_pools)
+    analog = analog_tensors(graph, plan, spiking_pools, pool_neurons)
     names = Names(graph)
     encoders: dict[str, gs.Node] = {}
     for node in list(graph.nodes):
@@ -101,6 +113,18 @@ def insert_synapse_encoders(graph: gs.Graph, plan: Plan, *, spiking_pools: bool)
                     insert_after(graph, source, encoder)
             node.inputs[index] = encoders[tensor.name].outputs[0]
     return tuple(encoder.name for encoder in encoders.values())
+
+
+def holds_no_negative(tensor: gs.Tensor, plan: Plan) -> bool:
+    """Whether a tensor is made of unsigned spikes by pools and moves alone: never negative."""
+    node = producer(tensor)
+    if node is None:
+        return False
+    if node.name in plan.activations:
+        return not plan.activations[node.name].signed
+    if plan.role(node) == "spiking-pool" or node.op in (*AVERAGE_POOLS, *MOVES):
+        return holds_no_negative(node.inputs[0], plan)
+    return False
 
 
 def _spiking_positions(node: gs.Node, plan: Plan) -> list[int]:
