@@ -39,7 +39,7 @@ from service_process import (
 )
 
 DEMO = Path(__file__).resolve().parents[1] / "cli" / "demo_data"
-PATIENCE = 600.0
+PATIENCE = 900.0
 MODELS = 6
 
 

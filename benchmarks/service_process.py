@@ -76,7 +76,7 @@ class ServiceProcess:
             self.wait_until_healthy()
         return self
 
-    def wait_until_healthy(self, seconds: float = 60) -> None:
+    def wait_until_healthy(self, seconds: float = 300) -> None:
         """Wait until it answers.
 
         Raises:

@@ -26,6 +26,10 @@ MEDIA_TYPES = {
     "simulation.npz": "application/octet-stream",
 }
 CONVERSION_FILES = ("model.snn.onnx", "report.html", "report.json", "conversion.json")
+CONVERSION_OPTIONS = (
+    *("preset", "knobs", "timesteps", "stimulus"),
+    *("max_loss", "strict", "seed", "samples"),
+)
 CONVERSION_STAGES = 11  # roughly: what the converter calls its stages is its own business
 STEP_WEIGHTS = {"convert": 0.4, "evaluate": 0.6, "simulate": 1.0}
 
@@ -71,8 +75,7 @@ class Step:
         config = self.job.config
         model = self._fetch_model(place)
         calibration = self._fetch_dataset(place, config.get("calibration_id"))
-        names = ("preset", "timesteps", "stimulus", "max_loss", "strict", "seed", "samples")
-        arguments = {name: config.get(name) for name in names}
+        arguments = {name: config.get(name) for name in CONVERSION_OPTIONS}
         report = self._task(
             place, "convert", arguments | {"model": model, "calibration": calibration}
         )
@@ -122,21 +125,29 @@ class Step:
             conversion = "conversion.json"
             self.context.store.fetch(told.sha256, place.inputs / conversion)
         data_id = config.get("evaluation_id") or config.get("calibration_id")
-        arguments = {
+        arguments: dict[str, Any] = {
             "model": self._fetch_model(place),
             "snn": self._fetch_snn(place, snn_id),
             "data": self._fetch_dataset(place, data_id),
             "conversion": conversion,
             "samples": config.get("evaluation_samples"),
             "timesteps": config.get("evaluation_timesteps"),
-            "memory": EVALUATION_MEMORY,
+            "parts": 0,
+            **self._run_options(place),
         }
+        if self._is_large(data_id, arguments):
+            files = {
+                arguments["model"]: self.job.model_id or "",
+                arguments["snn"]: snn_id or "",
+                arguments["data"]: data_id or "",
+            }
+            arguments["parts"] = self._measure_on_cluster(place, arguments, files)
         evaluation = self._task(place, "evaluate", arguments)
-        files = self._keep(place, ("report.html", "report.json"))
+        kept = self._keep(place, ("report.html", "report.json"))
         on = "evaluation data" if config.get("evaluation_id") else "calibration data"
         summary = _evaluation_summary(evaluation, on)
         with self.context.sessions() as session, session.begin():
-            self._note_files(session, files)
+            self._note_files(session, kept)
             job = session.get_one(Job, self.job.id)
             job.result = {**(job.result or {}), "snn_id": snn_id, "evaluation": summary}
             snn = session.get(Snn, (self.job.owner, snn_id))
@@ -152,7 +163,7 @@ class Step:
             "samples": config.get("samples"),
             "timesteps": config.get("timesteps"),
             "record": config.get("record", "counts"),
-            "memory": EVALUATION_MEMORY,
+            **self._run_options(place),
         }
         account = self._task(place, "simulate", arguments)
         files = self._keep(place, ("simulation.npz",))
@@ -160,6 +171,61 @@ class Step:
             self._note_files(session, files)
             job = session.get_one(Job, self.job.id)
             job.result = {"snn_id": self.job.snn_id, "simulation": account}
+
+    def _run_options(self, place: Workplace) -> dict[str, Any]:
+        """Return how to run, with the samples to tune early exit on."""
+        config = self.job.config
+        tuned = self.name != "convert" and config.get("early_exit")
+        return {
+            "backend": config.get("backend", "onnxruntime"),
+            "memory": EVALUATION_MEMORY,
+            "early_exit": config.get("early_exit"),
+            "calibration": (
+                self._fetch_dataset(place, config.get("calibration_id"), "calibration")
+                if tuned
+                else ""
+            ),
+        }
+
+    def _is_large(self, data_id: str | None, arguments: dict[str, Any]) -> bool:
+        """Return whether an evaluation is to be shared among the workers of a cluster."""
+        settings = self.context.settings
+        if not settings.cluster or arguments["early_exit"]:
+            return False
+        with self.context.sessions() as session:
+            dataset = session.get(Dataset, (self.job.owner, data_id or ""))
+        arrays = [] if dataset is None else dataset.arrays
+        samples = max((array["shape"][0] for array in arrays if array["shape"]), default=0)
+        return min(samples, arguments["samples"] or samples) >= settings.cluster_samples
+
+    def _measure_on_cluster(
+        self, place: Workplace, arguments: dict[str, Any], files: dict[str, str]
+    ) -> int:
+        """Measure in parts elsewhere; return how many now lie in ``in/``, 0 if there is nobody."""
+        from onnx2snn.server.cluster import measure_parts, room
+
+        settings = self.context.settings
+        wanted = room(settings.cluster)
+        if not wanted:
+            job_states.tell(self.context, self.job.id, "the cluster does not answer: measured here")
+            return 0
+        plan = self._task(place, "evaluate_plan", arguments | {"wanted": wanted})
+        move = self._progress()
+        measured = measure_parts(
+            settings.cluster,
+            files,
+            arguments | {"points": plan["points"]},
+            plan["parts"],
+            seconds=settings.job_seconds,
+            stop=self.stop,
+            done=lambda done, total: move("evaluate on the cluster", done / total, 1),
+        )
+        for number, content in enumerate(measured):
+            (place.inputs / f"part-{number}.npz").write_bytes(content)
+        job_states.tell(
+            self.context, self.job.id, f"measured in {len(measured)} parts on the cluster"
+        )
+        return len(measured)
 
     def _task(self, place: Workplace, task: str, arguments: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self.context.sandbox.run(
@@ -209,7 +275,7 @@ class Step:
         self.context.store.fetch(snn.id, place.inputs / "network.snn.onnx")
         return "network.snn.onnx"
 
-    def _fetch_dataset(self, place: Workplace, dataset_id: str | None) -> str:
+    def _fetch_dataset(self, place: Workplace, dataset_id: str | None, stem: str = "data") -> str:
         if not dataset_id:
             return ""
         with self.context.sessions() as session, session.begin():
@@ -217,7 +283,7 @@ class Step:
             if dataset is None:
                 raise _gone("data set")
             dataset.used_at = now()
-        name = f"data.{dataset.format}"
+        name = f"{stem}.{dataset.format}"
         self.context.store.fetch(dataset.id, place.inputs / name)
         return name
 

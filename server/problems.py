@@ -84,6 +84,12 @@ class ProblemDocument(BaseModel):
     request_id: str = ""
 
 
+def _rebuild(
+    code: str, detail: str, remedy: str, findings: tuple[Finding, ...], headers: dict[str, str]
+) -> Problem:
+    return Problem(code, detail, remedy=remedy, findings=findings, headers=headers)
+
+
 class Problem(Exception):  # noqa: N818
     """A failure with a stable code.
 
@@ -114,6 +120,10 @@ class Problem(Exception):  # noqa: N818
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["Retry-After"] = str(retry_after)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by arguments, so that processes of a cluster can return problems."""
+        return (_rebuild, (self.code, self.detail, self.remedy, self.findings, self.headers))
 
     @property
     def status(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from onnx2snn.ir.findings import Finding
 from onnx2snn.server.problems import ProblemDocument
@@ -18,6 +18,9 @@ JobKind = Literal["conversion", "evaluation", "simulation", "batch"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Label = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Samples = Annotated[int, Field(ge=1, le=1_000_000)]
+Backend = Literal["onnxruntime", "event", "reference"]
+KnobName = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,39}$")]
+Knob = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=40)] | None
 Timesteps = Annotated[int, Field(ge=1, le=4096)]
 
 _MODEL_ID = "3f0f2c8f5d0f6b1f0c7f7f3b8f2c1d9e4a5b6c7d8e9f00112233445566778899"
@@ -128,6 +131,11 @@ class ConversionOptions(Request):
     stimulus: Timesteps | Literal["all"] | None = Field(
         default=None, description="S; 'all' means S = T; the preset's if null."
     )
+    knobs: dict[KnobName, Knob] = Field(
+        default_factory=dict,
+        max_length=40,
+        description="Knobs of the preset to replace: names and values as GET /v1/presets lists.",
+    )
     max_loss: float | None = Field(
         default=None, ge=0, le=1, description="Find the smallest T within this loss."
     )
@@ -164,13 +172,33 @@ class BatchRequest(ConversionOptions):
     model_ids: list[Sha256] = Field(min_length=1)
 
 
+class EarlyExitRequest(Request):
+    """Finish each sample once its outputs are clear."""
+
+    rule: Literal["margin", "entropy"] = "margin"
+    threshold: float | None = Field(
+        default=None, description="A known threshold; tuned on the calibration data if null."
+    )
+    max_loss: float = Field(
+        default=0.005, ge=0, le=1, description="Bound on the share of answers that change."
+    )
+    every: Timesteps = Field(default=1, description="Timesteps from one look to the next.")
+
+
 class EvaluationRequest(Request):
     """A measurement of a spiking network against its ANN."""
 
     snn_id: Sha256
     dataset_id: Sha256
     samples: Samples | None = None
-    timesteps: Timesteps | None = None
+    timesteps: Timesteps | Annotated[list[Timesteps], Field(min_length=1, max_length=64)] | None = (
+        Field(default=None, description="T, or points of the curve; the network's T if null.")
+    )
+    backend: Backend = "onnxruntime"
+    early_exit: EarlyExitRequest | None = None
+    calibration_id: Sha256 | None = Field(
+        default=None, description="Samples to tune early exit on; not the test data."
+    )
     label: Label = ""
 
 
@@ -182,6 +210,11 @@ class SimulationRequest(Request):
     samples: Samples | None = 100
     timesteps: Timesteps | None = None
     record: Literal["none", "counts", "spikes"] = "counts"
+    backend: Backend = "onnxruntime"
+    early_exit: EarlyExitRequest | None = None
+    calibration_id: Sha256 | None = Field(
+        default=None, description="Samples to tune early exit on; not the test data."
+    )
     label: Label = ""
 
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
         tidy_seconds: how often old things are deleted and lost jobs looked for.
         blob_grace_seconds: how long a file that nothing refers to is kept.
         log_format: ``json`` for machines, ``text`` for people.
+        cluster: address of a Dask scheduler whose workers share large evaluations; none if empty.
+        cluster_samples: samples from which on an evaluation is large.
         otlp_endpoint: OpenTelemetry collector; none if empty.
     """
 
@@ -93,6 +95,8 @@ class Settings(BaseSettings):
     tidy_seconds: float = Field(default=60, gt=0)
     blob_grace_seconds: float = Field(default=900, ge=0)
     log_format: Literal["json", "text"] = "json"
+    cluster: str = ""
+    cluster_samples: int = Field(default=10_000, ge=1)
     otlp_endpoint: str = ""
 
     @computed_field  # type: ignore[prop-decorator]

@@ -115,6 +115,13 @@ def require_inputs(service: Service, owner: str, config: dict[str, Any]) -> None
         for name, (table, what) in tables.items():
             if config.get(name):
                 require(session, table, owner, config[name], what)
+    exit_rule = config.get("early_exit")
+    if exit_rule and exit_rule["threshold"] is None and not config.get("calibration_id"):
+        raise Problem(
+            "invalid-request",
+            "early exit needs calibration data or a threshold",
+            remedy="give calibration_id or early_exit.threshold",
+        )
     if config.get("max_loss") is not None and not config.get("calibration_id"):
         raise Problem(
             "invalid-request", "max_loss needs calibration data", remedy="give calibration_id"

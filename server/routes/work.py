@@ -61,6 +61,9 @@ def create_evaluation(
         "evaluation_id": body.dataset_id,
         "evaluation_samples": body.samples,
         "evaluation_timesteps": body.timesteps,
+        "calibration_id": body.calibration_id,
+        "backend": body.backend,
+        "early_exit": None if body.early_exit is None else body.early_exit.model_dump(),
         "label": body.label,
     }
     model_id = _model_of(service, owner, body.snn_id)

@@ -8,6 +8,7 @@ from typing import Any
 from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.presets import Preset
+from onnx2snn.ir.errors import DataError
 from onnx2snn.runtime.native.library import custom_ops_path
 from onnx2snn.runtime.report import write_report
 from onnx2snn.server.sandbox import Progress
@@ -50,11 +51,13 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
 
 
 def _knobs(arguments: dict[str, Any]) -> Preset:
-    """Return the preset with T and S as asked for; S = T is written as None."""
-    preset = find_preset(arguments["preset"])
-    given: dict[str, int | None] = {}
+    """Return the preset with knobs, T and S as asked for; S = T is written as None."""
+    given: dict[str, Any] = dict(arguments["knobs"] or {})
+    named = sorted({"name", "summary", "source"} & set(given))
+    if named:
+        raise DataError(f"no knob of a conversion: {', '.join(named)}", remedy="leave it out")
     if arguments["timesteps"] is not None:
         given["timesteps"] = arguments["timesteps"]
     if arguments["stimulus"] is not None:
         given["stimulus"] = None if arguments["stimulus"] == "all" else arguments["stimulus"]
-    return Preset.model_validate({**preset.model_dump(), **given})
+    return find_preset(arguments["preset"]).replaced(given)

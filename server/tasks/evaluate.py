@@ -9,10 +9,15 @@ from typing import Any
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.evaluate import evaluate
+from onnx2snn.runtime.array_files import read_npz
+from onnx2snn.runtime.chunks import check_samples
+from onnx2snn.runtime.evaluate import account_of, curve_points, evaluate
+from onnx2snn.runtime.measure import Measured, join
+from onnx2snn.runtime.measured_arrays import from_arrays
 from onnx2snn.runtime.report import write_report
 from onnx2snn.server.sandbox import Progress
-from onnx2snn.server.tasks.inputs import data_for, limited
+from onnx2snn.server.tasks.early_exit import early_exit_of
+from onnx2snn.server.tasks.inputs import MAX_DATA_BYTES, data_for, limited
 
 
 def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
@@ -20,7 +25,9 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
 
     Args:
         arguments: ``model``, ``snn``, ``data`` and ``conversion`` (file names in ``in/``; the
-            last may be empty), ``samples``, ``timesteps``, ``memory``.
+            last may be empty), ``samples``, ``timesteps``, ``backend``, ``memory``; ``early_exit``
+            and ``calibration`` as in ``early_exit_of``; ``parts``: how many files ``part-N.npz``
+            hold what has been measured elsewhere, 0 to measure here.
         folder: of the task.
         progress: told what is going on.
 
@@ -32,15 +39,25 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     arrays, labels = limited(
         data_for(inputs / arguments["model"], inputs / arguments["data"]), arguments["samples"]
     )
-    evaluation = evaluate(
-        model,
-        read_model(inputs / arguments["model"]).model,
-        arrays,
-        labels,
-        timesteps=arguments["timesteps"] or model.manifest.timesteps,
-        memory=arguments["memory"],
-        progress=lambda done, total: progress("evaluate", done / total),
-    )
+    ann = read_model(inputs / arguments["model"]).model
+    points = curve_points(arguments["timesteps"] or model.manifest.timesteps)
+    if arguments["parts"]:
+        measured = join([_part(inputs, number) for number in range(arguments["parts"])])
+        evaluation = account_of(
+            model, ann, check_samples(model, arrays), measured, points, arguments["backend"]
+        )
+    else:
+        evaluation = evaluate(
+            model,
+            ann,
+            arrays,
+            labels,
+            timesteps=points,
+            early_exit=early_exit_of(arguments, inputs, model, points[-1], progress),
+            backend=arguments["backend"],
+            memory=arguments["memory"],
+            progress=lambda done, total: progress("evaluate", done / total),
+        )
     write_report(
         out / "report.html",
         model=model,
@@ -49,6 +66,10 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     )
     value: dict[str, Any] = json.loads(evaluation.model_dump_json())
     return value
+
+
+def _part(inputs: Path, number: int) -> Measured:
+    return from_arrays(read_npz(inputs / f"part-{number}.npz", lambda names: names, MAX_DATA_BYTES))
 
 
 def _conversion(inputs: Path, name: str) -> ConversionReport | None:

@@ -13,6 +13,7 @@ from onnx2snn.runtime.data import load_data
 from onnx2snn.runtime.input_spec import input_specs
 from onnx2snn.runtime.simulate import Simulation, simulate
 from onnx2snn.server.sandbox import Progress
+from onnx2snn.server.tasks.early_exit import early_exit_of
 from onnx2snn.server.tasks.inputs import MAX_DATA_BYTES, limited
 
 
@@ -21,7 +22,8 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
 
     Args:
         arguments: ``snn``, ``data`` (file names in ``in/``), ``samples``, ``timesteps``,
-            ``record``, ``memory``.
+            ``record``, ``backend``, ``memory``; ``early_exit`` and ``calibration`` as in
+            ``early_exit_of``.
         folder: of the task.
         progress: told what is going on.
 
@@ -37,7 +39,15 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
         model,
         arrays,
         timesteps=arguments["timesteps"],
+        backend=arguments["backend"],
         record=arguments["record"],
+        early_exit=early_exit_of(
+            arguments,
+            inputs,
+            model,
+            arguments["timesteps"] or model.manifest.timesteps,
+            progress,
+        ),
         memory=arguments["memory"],
         progress=lambda done, total: progress("simulate", done / total),
     )

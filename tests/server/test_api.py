@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -171,6 +172,49 @@ def test_evaluation_and_simulation(client: httpx.Client, converted: dict[str, An
     arrays = np.load(io.BytesIO(made.content))
     assert arrays["logits"].shape == (50, 10)
     assert "snn.spikes.0" in arrays
+
+
+def test_early_exit_and_points(client: httpx.Client, converted: dict[str, Any]) -> None:
+    dataset_id = upload_data(client, TEST_DATA)
+    asked: dict[str, Any] = {"snn_id": converted["snn_id"], "dataset_id": dataset_id, "samples": 60}
+    missing = client.post("/v1/evaluations", json={**asked, "early_exit": {}})
+    assert (missing.status_code, missing.json()["code"]) == (422, "invalid-request")
+    asked |= {"timesteps": [2, 5], "early_exit": {"rule": "margin", "threshold": 1.0}}
+    job = wait_for(client, client.post("/v1/evaluations", json=asked).json()["id"], seconds=300)
+    assert job["state"] == "succeeded", job
+    told = client.get(job["links"]["snn"] + "/report", params={"format": "json"}).json()
+    evaluation = told["evaluation"]
+    assert [point["timesteps"] for point in evaluation["curve"]] == [2, 5]
+    assert sum(evaluation["early_exit"]["exits"]) == 60
+    asked = {name: asked[name] for name in ("snn_id", "dataset_id", "early_exit")}
+    asked |= {"samples": 8, "timesteps": 6}
+    job = wait_for(client, client.post("/v1/simulations", json=asked).json()["id"], seconds=300)
+    assert job["state"] == "succeeded", job
+
+
+def test_knobs_replace_those_of_a_preset(client: httpx.Client) -> None:
+    model_id = upload_model(client, perceptron(60))
+    knobs = {"digits": 2, "levels": 15, "input_coding": "direct"}
+    job = convert(client, model_id=model_id, knobs=knobs)
+    assert job["state"] == "succeeded", job
+    assert job["result"]["summary"]["digits"] == 2
+    assert job["result"]["summary"]["input_coding"].startswith("direct")
+    # levels and stimulus of unit spikes follow T, as on the command line
+    job = convert(client, model_id=model_id, preset="rate", timesteps=8)
+    assert job["result"]["summary"]["timesteps"] == 8
+    for wrong in ({"nonsense": 1}, {"digits": 99}, {"name": "mine"}):
+        job = convert(client, model_id=model_id, knobs=wrong)
+        assert (job["state"], job["error"]["code"]) == ("failed", "bad-data")
+
+
+def test_every_preset_converts_or_says_why(client: httpx.Client, tmp_path: Path) -> None:
+    model_id = upload_model(client, perceptron(61))
+    samples = tmp_path / "samples.npz"
+    np.savez(samples, x=np.random.default_rng(0).normal(size=(70, 6)).astype(np.float32))
+    data = {"model_id": model_id, "calibration_id": upload_data(client, samples)}
+    for preset in client.get("/v1/presets").json():
+        job = convert(client, preset=preset["name"], evaluate=False, **data)
+        assert job["state"] == "succeeded" or job["error"]["code"] != "internal-error", job
 
 
 def test_bad_options_name_the_field(client: httpx.Client) -> None:
