@@ -1,72 +1,47 @@
-"""How fast the backends are against limit A: T runs of the plain ANN in onnxruntime.
+"""How fast a spiking network is simulated: ratios to limit A, T runs of the plain ANN.
 
-    python benchmarks/speed.py NET.onnx NET.snn.onnx [--data SAMPLES.npz] [--batch 1 32] [-T 8 32]
+    python benchmarks/speed.py [--net mlp resnet20 vgg16] [--batch 1 32] [-T 32] [--rate 0.1]
+    python benchmarks/speed.py --files NET.onnx NET.snn.onnx SAMPLES.npz [--batch 32] [-T 8 32]
 
-Every row is measured in one process by turns (A, stock, compiled, event, A, ...), as ratios to the
-A of the same turn, so that other work on the machine hits all of them alike. Printed are the
-median ratio (above 1: faster than A), its quartiles, the rate of spikes, the largest difference of
-the outputs from those of the function bodies, and the peak memory of the process so far.
+The first form makes nets of random weights that fire at the wanted rates (``firing_nets``), the
+second measures a trained net. Contenders are described in ``contenders.load``; those of other
+frameworks take part with ``--peers``, as far as they are installed.
+
+Every row is measured in one process by turns (A, fold, ..., A, ...), as ratios to the A of the same
+turn, so that other work on the machine hits all alike. Printed are the median ratio (above 1:
+faster than A) and its quartiles; the rise of the peak memory in a process of its own; and how the
+run agrees: for our own runs the share of neurons whose spike count equals that of the backend
+``reference`` (numpy) on the first sample, for all the largest difference of the outputs from those
+of ``bodies``, in shares of their largest value.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
+from contenders import Run, Task, load, names, peak_memory
+from firing_nets import NETS, firing_net
 
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.ir.session import Session, Tensors
-from onnx2snn.runtime.engine.lowering import lower
-from onnx2snn.runtime.native.library import custom_ops_path, instruction_set, why_not_built
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.native.library import instruction_set, why_not_built
+from onnx2snn.runtime.simulate import Simulation, simulate
 
-Run = Callable[[], Tensors]
+OURS = {"bodies": "onnxruntime", "compiled": "onnxruntime", "event": "event"}
 
 
-@dataclass(frozen=True)
-class Contest:
-    """One net at one batch size and T: the runs to compare, A first."""
-
-    title: str
-    runs: dict[str, Run]
-
-
-def contest(
-    ann: onnx.ModelProto, model: SpikingModel, x: np.ndarray, steps: int, th: int
-) -> Contest:
-    """Load all ways to run one net."""
-    name, plain = model.inputs[0], Session(ann, threads=th)
-    feeds = {name: x, model.timesteps_input: np.array(steps, np.int64)}
-    stock = Session(model.plain, threads=th)
-    compiled = Session(model.plain, threads=th, library=custom_ops_path())
-    event = Session(lower(model.plain), threads=th, library=custom_ops_path())
-
-    def limit() -> Tensors:
-        return [plain.run({name: x}) for _ in range(steps)][-1]
-
-    runs: dict[str, Run] = {
-        "A": limit,
-        "bodies": lambda: stock.run(feeds),
-        "compiled": lambda: compiled.run(feeds),
-        "event": lambda: event.run(feeds),
-    }
-    return Contest(f"{len(x):5d} {steps:4d}", runs)
-
-
-def measure(it: Contest, turns: int, clock: Callable[[], float]) -> dict[str, np.ndarray]:
-    """Return by run the ratios A / run of every turn."""
-    for run in it.runs.values():
+def measure(runs: dict[str, Run], turns: int, clock: Callable[[], float]) -> dict[str, np.ndarray]:
+    """Return by contender the ratios A / contender of every turn."""
+    for run in runs.values():
         run()
-    seconds: dict[str, list[float]] = {name: [] for name in it.runs}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(turns):
-        for name, run in it.runs.items():
+        for name, run in runs.items():
             start = clock()
             run()
             seconds[name].append(clock() - start)
@@ -74,68 +49,105 @@ def measure(it: Contest, turns: int, clock: Callable[[], float]) -> dict[str, np
     return {name: limit / np.array(spent) for name, spent in seconds.items()}
 
 
-def samples(model: SpikingModel, path: Path | None, count: int) -> np.ndarray:
-    """Return samples from a file, or noise where there is none."""
-    name = model.inputs[0]
-    if path is not None:
-        found: np.ndarray = np.load(path)[name]
-        return found[np.arange(count) % len(found)]
-    dims = model.proto.graph.input[0].type.tensor_type.shape.dim
-    shape = (count, *(dim.dim_value for dim in list(dims)[1:]))
-    return np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
+def equal_counts(one: Simulation, other: Simulation) -> float:
+    """Return the share of neurons with the same spike count."""
+    equal = [np.sum(layer.counts == other.layers[n].counts) for n, layer in one.layers.items()]
+    return float(np.sum(equal) / sum(layer.counts.size for layer in one.layers.values()))
 
 
-def rate(model: SpikingModel, x: np.ndarray, steps: int) -> float:
-    """Return events per neuron and timestep, without the encoder."""
-    layers = list(simulate(model, x[:4], timesteps=steps, record="counts").layers.values())[1:]
-    events = sum(layer.events.sum() for layer in layers)
-    return float(events / max(1, steps * sum(layer.counts.size for layer in layers)))
+def firing_rate(run: Simulation) -> float:
+    """Return events per neuron and timestep, the encoder left out."""
+    layers = list(run.layers.values())[1:]
+    return float(
+        sum(layer.events.sum() for layer in layers)
+        / max(1, run.timesteps * sum(layer.counts.size for layer in layers))
+    )
 
 
-def peak_mib() -> int:
-    """Return the peak resident memory of this process."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
+def agreements(task: Task) -> tuple[float, dict[str, float]]:
+    """Return the firing rate, and by contender the share of neurons that count as the reference."""
+    model, x = SpikingModel.load(task.snn), task.x[:1]
+    judge = simulate(model, x, timesteps=task.steps, backend="reference", record="counts")
+    shares = {}
+    for name, backend in OURS.items():
+        run = simulate(model, x, timesteps=task.steps, backend=backend, record="counts")
+        shares[name] = equal_counts(run, judge)
+    return firing_rate(judge), shares
 
 
-def row(it: Contest, ratios: dict[str, np.ndarray], fired: float) -> str:
-    """Return one row of the table."""
-    expected = it.runs["bodies"]()
-    given = it.runs["event"]()
-    pairs = [(np.asarray(given[name], float), np.asarray(expected[name], float)) for name in given]
-    off = max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs)
-    cells = [f"{it.title} {fired:6.3f}"]
-    for name in ("bodies", "compiled", "event"):
-        low, middle, high = np.percentile(ratios[name], [25, 50, 75])
-        cells.append(f"{middle:6.2f} ({low:.2f}-{high:.2f})")
-    return "  ".join([*cells, f"{off:9.2g}", f"{peak_mib():6d}"])
+def rows(task: Task, title: str, told: argparse.Namespace) -> Iterator[str]:
+    """Measure one net at one batch size and T and give the lines of the table."""
+    runs: dict[str, Run] = {}
+    for name in names(told.peers):
+        try:
+            run = load(name, task)
+            run()
+        except Exception as error:  # a peer that does not run is a row too, and says why
+            if name in OURS or name in ("A", "fold"):
+                raise
+            yield f"| {title} | {name} | does not run: {str(error).splitlines()[0][:60]} | | | |"
+            continue
+        runs[name] = run
+    clock = time.process_time if told.cpu_time else time.perf_counter
+    ratios = measure(runs, told.turns, clock)
+    rate, shares = agreements(task) if told.check else (float("nan"), {})
+    expected = runs["bodies"]()
+    for name, values in ratios.items():
+        low, middle, high = np.percentile(values, [25, 50, 75])
+        off = ""
+        if name not in ("A", "fold"):
+            off = f"{np.abs(runs[name]() - expected).max() / np.abs(expected).max():.1e}"
+        same = f"{shares[name]:.4%}" if name in shares else ""
+        memory = f"{peak_memory(name, task):.0f}" if told.memory else ""
+        speed = f"{middle:.2f} ({low:.2f}-{high:.2f})"
+        yield f"| {title}, rate {rate:.3f} | {name} | {speed} | {memory} | {same} | {off} |"
+
+
+def nets(told: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path, Path, np.ndarray]]:
+    """Give the nets to measure: name, ANN, spiking form, samples."""
+    if told.files is not None:
+        ann, snn, data = told.files
+        name = SpikingModel.load(snn).inputs[0]
+        with np.load(data) as arrays:
+            yield snn.name, ann, snn, np.asarray(arrays[name])
+        return
+    for name in told.net:
+        for rate in told.rate:
+            made = firing_net(name, rate, max(told.timesteps))
+            ann, snn = folder / f"{name}-{rate}.onnx", folder / f"{name}-{rate}.snn.onnx"
+            onnx.save(made.ann, ann)
+            made.model.save(snn)
+            yield name, ann, snn, made.samples
 
 
 def main() -> None:
-    """Print the table of one net."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ann", type=Path)
-    parser.add_argument("snn", type=Path)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--net", nargs="+", choices=sorted(NETS), default=sorted(NETS))
+    parser.add_argument("--files", nargs=3, type=Path, metavar=("ANN", "SNN", "SAMPLES"))
+    parser.add_argument("--rate", type=float, nargs="+", default=[0.1])
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 32])
-    parser.add_argument("-T", "--timesteps", type=int, nargs="+", default=[8, 32])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("-T", "--timesteps", type=int, nargs="+", default=[32])
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--cpu-time", action="store_true", help="for a machine with other work")
+    parser.add_argument("--peers", action="store_true", help="other frameworks too, if installed")
+    parser.add_argument("--no-memory", dest="memory", action="store_false")
+    parser.add_argument("--no-check", dest="check", action="store_false")
     told = parser.parse_args()
     if why_not_built():
         parser.error(why_not_built())
-    ann, model = onnx.load(told.ann), SpikingModel.load(told.snn)
-    clock = time.process_time if told.cpu_time else time.perf_counter
-    print(f"{told.snn.name}: {told.threads} thread(s), {instruction_set()}; ratios to limit A")
-    print(
-        "batch    T   rate  bodies             compiled           event         difference    MiB"
-    )
-    for steps in told.timesteps:
-        for batch in told.batch:
-            x = samples(model, told.data, batch)
-            it = contest(ann, model, x, steps, told.threads)
-            print(row(it, measure(it, told.turns, clock), rate(model, x, steps)), flush=True)
+    print(f"{told.threads} thread(s), {instruction_set()}")
+    print("| net, batch, T | run | speed / A (quartiles) | MiB | same counts | outputs off |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, ann, snn, samples in nets(told, Path(folder)):
+            for steps in told.timesteps:
+                for batch in told.batch:
+                    x = np.ascontiguousarray(samples[np.arange(batch) % len(samples)])
+                    task = Task(ann, snn, x, steps, told.threads)
+                    for line in rows(task, f"{name}, {batch}, {steps}", told):
+                        print(line, flush=True)
 
 
 if __name__ == "__main__":
