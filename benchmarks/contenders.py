@@ -100,12 +100,13 @@ def peak_memory(name: str, task: Task) -> float:
 
 
 def _raise_of_peak(name: str, task: Task) -> float:
-    before = _peak_mib()
+    before = peak_mib()
     load(name, task)()
-    return _peak_mib() - before
+    return peak_mib() - before
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
+    """Return the peak resident memory of this process, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():  # ru_maxrss of a new process starts at the peak of its parent
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
