@@ -14,9 +14,7 @@ from onnx2snn.cli.failure import Failure, describe_failure
 from onnx2snn.cli.targets import Target
 from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
-from onnx2snn.converter.input_codings import input_coder
 from onnx2snn.converter.presets import Preset
-from onnx2snn.converter.read_outs import describe_read_out
 from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import Onnx2SnnError
@@ -45,6 +43,8 @@ class ConversionOptions:
         read_out: how outputs are decoded; None takes the preset's.
         max_loss: bound of the search for the smallest T.
         strict: refuse analog operators.
+        given: further knobs by name, as text; None for none.
+        layer_errors: measure the error of every layer.
         resume: skip what is already there, made from the same model with the same options.
     """
 
@@ -57,6 +57,8 @@ class ConversionOptions:
     read_out: str | None = None
     max_loss: float | None = None
     strict: bool = False
+    given: tuple[tuple[str, str | None], ...] = ()
+    layer_errors: bool = False
     resume: bool = False
 
     def knobs(self) -> Preset:
@@ -72,7 +74,7 @@ class ConversionOptions:
             for name, value in (("input_coding", self.input_coding), ("read_out", self.read_out))
             if value is not None
         }
-        return preset.replaced(given)
+        return preset.replaced({**given, **dict(self.given)})
 
 
 class Outcome(BaseModel):
@@ -133,6 +135,7 @@ def run_conversion(
         preset=options.knobs(),
         max_loss=options.max_loss,
         strict=options.strict,
+        layer_errors=options.layer_errors,
         library=custom_ops_path(),
         progress=progress,
     )
@@ -190,10 +193,7 @@ def _already_there(
     same = (
         manifest.source.sha256 == read_model(target.model).sha256
         and (manifest.preset, manifest.max_loss) == (knobs.name, options.max_loss)
-        and (options.max_loss is not None or manifest.timesteps == knobs.timesteps)
-        and manifest.stimulus == knobs.stimulus
-        and manifest.input_coding.startswith(input_coder(knobs).title)
-        and manifest.read_out.startswith(describe_read_out(knobs))
+        and manifest.knobs == knobs.knobs
         and _same_calibration(manifest.calibration, data)
         and not (options.strict and manifest.analog_ops)
     )

@@ -72,6 +72,18 @@ MaxLoss = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse models with operators that would not spike.")
 ]
+Knobs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--knob",
+        metavar="NAME=VALUE",
+        help="Replace a knob of the preset ('onnx2snn presets P' shows them); may be repeated.",
+    ),
+]
+LayerErrors = Annotated[
+    bool,
+    typer.Option("--layer-errors", help="Measure the conversion error of every layer."),
+]
 Jobs = Annotated[
     int,
     typer.Option(
@@ -103,6 +115,8 @@ def convert(
     read_out: ReadOut = None,
     max_loss: MaxLoss = None,
     strict: Strict = False,
+    knob: Knobs = None,
+    layer_errors: LayerErrors = False,
     report: Report = None,
     as_json: AsJson = False,
     jobs: Jobs = 0,
@@ -130,6 +144,8 @@ def convert(
         read_out=read_out,
         max_loss=loss_bound(max_loss),
         strict=strict,
+        given=tuple(_knob(text) for text in knob or ()),
+        layer_errors=layer_errors,
         resume=resume,
     )
     options.knobs()
@@ -142,6 +158,13 @@ def convert(
         _convert_many(targets, options, jobs or (os.cpu_count() or 2) // 2 or 1, report, as_json)
     else:
         _convert_one(targets[0], options, report, as_json)
+
+
+def _knob(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--knob")
+    return name.replace("-", "_"), None if value.lower() == "none" else value
 
 
 def _stimulus(text: str | None) -> int | Literal["all"] | None:

@@ -29,6 +29,11 @@ def print_conversion(console: Console, outcome: Outcome) -> None:
     console.print(facts(_facts(manifest, outcome)))
     console.print()
     console.print(table(["fate", "nodes", "operators"], fate_rows(manifest)))
+    if outcome.report is not None and outcome.report.layer_errors:
+        found = outcome.report.layer_errors
+        rows = [(error.layer, f"{error.own:.4f}", f"{error.accumulated:.4f}") for error in found]
+        console.print()
+        console.print(table(["layer", "own error", "accumulated"], rows))
     if manifest.findings:
         console.print()
         print_findings(console, manifest.findings)

@@ -11,7 +11,7 @@ from onnx2snn.converter.convert import convert
 from onnx2snn.converter.exporters import EXPORTERS, ExportReport, export
 from onnx2snn.converter.presets import PRESETS, Preset
 from onnx2snn.converter.read_outs.leaky import add_leaky_read_out
-from onnx2snn.converter.report import ConversionReport, SearchPoint
+from onnx2snn.converter.report import ConversionReport, LayerError, SearchPoint
 
 __all__ = [
     "ALL_PRESETS",
@@ -20,6 +20,7 @@ __all__ = [
     "CheckReport",
     "ConversionReport",
     "ExportReport",
+    "LayerError",
     "Preset",
     "SearchPoint",
     "add_leaky_read_out",

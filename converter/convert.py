@@ -35,6 +35,8 @@ from onnx2snn.converter.describe import describe
 from onnx2snn.converter.graph.segments import affine_constants
 from onnx2snn.converter.graph.to_model import to_model
 from onnx2snn.converter.input_codings import InputCoder, input_coder
+from onnx2snn.converter.judging.layer_errors import SAMPLES as ERROR_SAMPLES
+from onnx2snn.converter.judging.layer_errors import measure_layer_errors
 from onnx2snn.converter.judging.layout import can_fold, lay_out
 from onnx2snn.converter.planning.emit import Ingredients, emit_spiking_graph
 from onnx2snn.converter.planning.network import PlannedNetwork, plan_spiking_network
@@ -43,7 +45,7 @@ from onnx2snn.converter.planning.schedule import fit_schedule
 from onnx2snn.converter.planning.sites import NeuronParameters, activation_neuron
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.read_outs.leaky import add_leaky_read_out
-from onnx2snn.converter.report import ConversionReport
+from onnx2snn.converter.report import ConversionReport, LayerError
 from onnx2snn.converter.source.read import ModelLike, read_model
 from onnx2snn.converter.thresholds.threshold_relu import clip_activations
 from onnx2snn.converter.unit_spikes.normalise import normalise_to_unit_spikes
@@ -73,6 +75,7 @@ def convert(
     strict: bool = False,
     seed: int = 0,
     library: str | None = None,
+    layer_errors: bool = False,
     progress: Progress | None = None,
     **knobs: Any,
 ) -> tuple[SpikingModel, ConversionReport]:
@@ -91,6 +94,7 @@ def convert(
         seed: seed of synthetic samples and of Poisson spikes.
         library: custom-op library of compiled neurons for corrections that simulate, see
             :func:`onnx2snn.runtime.custom_ops_path`; same result without it, only slower.
+        layer_errors: measure the error of every layer for the report.
         progress: called with the stage and the share done.
         **knobs: any other field of :class:`Preset`, overriding the preset.
 
@@ -103,6 +107,7 @@ def convert(
     """
     clock = _Stopwatch(progress)
     settings = _resolve(preset, timesteps=timesteps, stimulus=stimulus, **knobs)
+    asked = settings.knobs
     coder = input_coder(settings)
     with clock.stage("read"):
         source = read_model(model)
@@ -134,6 +139,7 @@ def convert(
         )
     with clock.stage("emit"):
         manifest = describe(source, canonical, network, samples, grids, neurons, settings, seed)
+        manifest = manifest.model_copy(update={"knobs": asked})
         _refuse_analog(manifest, strict)
         spiking = _emit(network, neurons, currents, manifest, settings)
     with clock.stage("correct"):
@@ -151,17 +157,22 @@ def convert(
                 settled=settled,
                 library=library,
             )
-    with clock.stage("train read-out"):
-        if settings.read_out == "lif-stdp":
-            spiking = add_leaky_read_out(
-                spiking, samples.batches(READ_OUT_BATCH), leak=settings.leak, library=library
-            )
         if settings.compensation:
             spiking, factor = compensate(spiking, canonical.model, samples, library=library)
             spiking = with_finding(
                 spiking,
                 Finding(code="compensation", message=f"all weights are enlarged by {factor:g}"),
             )
+    with clock.stage("train read-out"):
+        if settings.read_out == "lif-stdp":
+            spiking = add_leaky_read_out(
+                spiking, samples.batches(READ_OUT_BATCH), leak=settings.leak, library=library
+            )
+    errors: tuple[LayerError, ...] = ()
+    if layer_errors:
+        with clock.stage("measure errors"):
+            few = samples.first(ERROR_SAMPLES if canonical.batch_free else 1)
+            errors = measure_layer_errors(spiking, network, currents, few)
     with clock.stage("lay out"):
         spiking = lay_out(spiking, canonical.model, samples.first(8))
         if settings.unit_spikes:
@@ -177,6 +188,7 @@ def convert(
         neuron_layers=len(network.sites),
         seconds=clock.seconds,
         search=search,
+        layer_errors=errors,
     )
     return spiking, report
 

@@ -143,6 +143,11 @@ class Preset(BaseModel):
         return self.hold > 0 or self.switch_off
 
     @property
+    def knobs(self) -> dict[str, Any]:
+        """Return the knobs by name, without the texts about the preset."""
+        return self.model_dump(mode="json", exclude={"name", "summary", "source", "equation"})
+
+    @property
     def grid_levels(self) -> int:
         """Return the quanta per calibrated range."""
         return self.levels if self.levels is not None else max(1, self.timesteps // 2)

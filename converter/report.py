@@ -17,6 +17,22 @@ class SearchPoint(BaseModel):
     loss: float
 
 
+class LayerError(BaseModel):
+    """Relative L2 errors of one layer against the ANN's activation, on calibration data, at rest.
+
+    Attributes:
+        layer: its name.
+        own: of the layer alone, given the ANN's input.
+        accumulated: behind the layers before it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    layer: str
+    own: float
+    accumulated: float
+
+
 class ConversionReport(BaseModel):
     """The account of one conversion.
 
@@ -26,6 +42,7 @@ class ConversionReport(BaseModel):
         neuron_layers: layers of neurons.
         seconds: wall-clock seconds by stage.
         search: the curve on calibration data, if a loss was asked for.
+        layer_errors: error of every layer, if asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +52,7 @@ class ConversionReport(BaseModel):
     neuron_layers: int
     seconds: dict[str, float]
     search: tuple[SearchPoint, ...] = ()
+    layer_errors: tuple[LayerError, ...] = ()
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -101,6 +101,7 @@ class Manifest(Frozen):
         max_loss: the bound that ``timesteps`` was searched for; None if it was not.
         analog_ops: nodes that do not spike, "name (op)".
         nodes: what became of every node of the source.
+        knobs: every knob of the conversion as it was asked for, by name.
         findings: everything worth telling about the conversion.
     """
 
@@ -123,4 +124,5 @@ class Manifest(Frozen):
     max_loss: float | None = None
     analog_ops: tuple[str, ...] = ()
     nodes: tuple[NodeFate, ...] = ()
+    knobs: dict[str, str | int | float | bool | None] = {}
     findings: tuple[Finding, ...] = ()

@@ -173,3 +173,21 @@ def test_input_coding_and_read_out(run, ann: Path, data: Path) -> None:
     wrong = run("convert", ann, "--input-coding", "morse")
     assert wrong.code == 2
     assert "poisson" in wrong.err
+
+
+def test_every_knob_can_be_set_and_is_kept(run, ann: Path, data: Path) -> None:
+    asked = ("convert", ann, "--calibration", data, "--preset", "rate", "--json")
+    ran = run(
+        *asked, "--knob", "granularity=layer", "--knob", "levels=none", "--knob", "shift=bias"
+    )
+    knobs = ran.json["manifest"]["knobs"]
+    assert (knobs["granularity"], knobs["levels"], knobs["shift"]) == ("layer", None, "bias")
+    assert run(*asked, "--resume", "--knob", "shift=bias").json["status"] == "converted"
+    assert run(*asked, "--resume", "--knob", "shift=bias").json["status"] == "skipped"
+    assert run(*asked, "--knob", "shift").code == 2
+    assert "unknown option" in run(*asked[:-1], "--knob", "no=1").err
+
+
+def test_layer_errors_are_printed(run, ann: Path, data: Path) -> None:
+    ran = run("convert", ann, "--calibration", data, "--layer-errors")
+    assert "own error" in ran.out
