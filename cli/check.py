@@ -45,8 +45,9 @@ def print_check(console: Console, report: CheckReport) -> None:
     from onnx2snn.cli.output import cell, print_findings, table
 
     rows = [(node.node, node.op, node.fate, node.detail) for node in report.nodes]
-    console.print(table(("node", "operator", "fate", "treatment"), rows))
-    console.print()
+    if rows:
+        console.print(table(("node", "operator", "fate", "treatment"), rows))
+        console.print()
     if report.findings:
         print_findings(console, report.findings)
         console.print()

@@ -104,11 +104,15 @@ def tell(console: Console, text: object, style: str = "") -> None:
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Write one line per finding."""
+    """Write one line per finding; on a terminal what to do stands on a line of its own."""
     for finding in findings:
+        apart = bool(finding.remedy) and console.is_terminal
+        told = finding.model_copy(update={"remedy": ""}) if apart else finding
         line = Text(f"{finding.severity}: ", style=_SEVERITY_STYLES[finding.severity])
-        line.append_text(cell(f"{finding} [{finding.code}]", "default"))
+        line.append_text(cell(f"{told} [{finding.code}]", "default"))
         console.print(line, soft_wrap=not console.is_terminal)
+        if apart:
+            console.print(cell(f"  What to do: {finding.remedy}", "dim"))
 
 
 def print_failure(failure: Failure, *, as_json: bool) -> None:

@@ -7,15 +7,16 @@ import { seconds, when } from "/static/numbers.js";
 const PAGE = 25, AGAIN = 2000;
 
 async function names() {
-  const models = (await getJson("/v1/models?page_size=200")).items;
-  return new Map(models.map((model) => [model.id, model.name]));
+  const pages = await Promise.all(["models", "snns"].map((kind) => getJson(`/v1/${kind}?page_size=200`)));
+  return new Map(pages.flatMap((page) => page.items.map(({ id, name }) => [id, name])));
 }
 
-export function jobName(job, modelName) {
-  if (job.parent_id && modelName) return modelName; // the jobs of a batch share its label
+// fileName: of the model or, where a job has none, of the network.
+export function jobName(job, fileName) {
+  if (job.parent_id && fileName) return fileName; // the jobs of a batch share its label
   if (job.label) return job.label;
   if (job.kind === "batch") return "batch of models";
-  return modelName || `model ${(job.model_id || "").slice(0, 10)}`;
+  return fileName || `${job.kind} ${job.id.slice(0, 8)}`;
 }
 
 function took(job) {
@@ -27,7 +28,7 @@ export function jobTable(jobs, known) {
   const failed = jobs.some((job) => job.error);
   const reason = (job) => el("span", { class: "why" }, job.error ? job.error.detail : "");
   const rows = jobs.map((job) => [
-    el("a", { href: `#/jobs/${job.id}` }, jobName(job, known.get(job.model_id))),
+    el("a", { href: `#/jobs/${job.id}` }, jobName(job, known.get(job.model_id || job.snn_id))),
     chip(job.state, job.state), job.kind, job.config.preset || "", ...(failed ? [reason(job)] : []), took(job), when(job.created_at),
   ]);
   const heads = ["job", "state", "kind", "preset", ...(failed ? ["reason"] : []), "took", "asked"];

@@ -39,8 +39,9 @@ function showState(job, openAgain) {
 }
 
 async function nameOf(job) {
-  const model = !job.model_id ? null : await getJson(`/v1/models/${job.model_id}`).catch(() => null);
-  return jobName(job, model?.name);
+  const place = job.model_id ? `models/${job.model_id}` : job.snn_id ? `snns/${job.snn_id}` : "";
+  const file = place ? await getJson(`/v1/${place}`).catch(() => null) : null; // it may be gone
+  return jobName(job, file?.name);
 }
 
 async function showOutcome(job, wanted) {
