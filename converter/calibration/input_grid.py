@@ -2,7 +2,8 @@
 
 8-bit images, however scaled and normalised, lie on a grid of at most 256 points per channel. On
 it, bit-plane spikes carry the input without loss. Inputs that lie on no such grid are encoded
-with a fine signed quantum; the error of at most q/2 is stated in the report.
+with a fine signed quantum; the error of at most q/2 is stated in the report. Inputs that are
+spikes already (frames of an event camera: -q, 0, q) stay what they are: silence is zero.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def find_grid(samples: NDArray[np.float32]) -> InputGrid:
     """
     spread = np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT).astype(np.int64))
     few = _with_extremes(samples, spread)
+    spikes = _spike_grid(few, samples)
+    if spikes is not None:
+        return spikes
     axes = [None, *dict.fromkeys(a for a in (1, samples.ndim - 1) if 0 < a < samples.ndim)]
     for axis in axes:
         if axis is None or few.shape[axis] <= 16:
@@ -63,6 +67,16 @@ def _with_extremes(samples: NDArray[np.float32], chosen: NDArray[np.int64]) -> N
     return np.concatenate(
         [samples[chosen], samples.min(axis=0, keepdims=True), samples.max(axis=0, keepdims=True)]
     )
+
+
+def _spike_grid(few: NDArray[np.float32], samples: NDArray[np.float32]) -> InputGrid | None:
+    """Return the grid of signed unit spikes if all samples are -q, 0 or q, and both signs occur."""
+    points = np.unique(few)
+    size = float(points[-1])
+    if size <= 0 or points[0] != -size or not np.isin(samples, (-size, 0.0, size)).all():
+        return None
+    unit = np.asarray(size, np.float32)
+    return InputGrid(unit, np.zeros((), np.float32), 1, unit, signed=True, lossless=True)
 
 
 def fine_grid(samples: NDArray[np.float32]) -> InputGrid:
