@@ -10,6 +10,7 @@ import typer
 from onnx2snn.cli.check import check
 from onnx2snn.cli.convert import convert
 from onnx2snn.cli.demo import demo
+from onnx2snn.cli.diagnose import diagnose
 from onnx2snn.cli.evaluate import evaluate
 from onnx2snn.cli.export import export
 from onnx2snn.cli.finetune import finetune
@@ -22,10 +23,10 @@ from onnx2snn.cli.verb import Verb
 from onnx2snn.cli.worker import worker
 
 VERBS = (
-    *(convert, check, evaluate, simulate, inspect, export, finetune, presets, ops, demo),
+    *(convert, check, evaluate, diagnose, simulate, inspect, export, finetune, presets, ops, demo),
     *(serve, worker),
 )
-NEEDY = (convert, check, evaluate, inspect, export, finetune)
+NEEDY = (convert, check, evaluate, diagnose, inspect, export, finetune)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ The submodules are the parts; these names are what other code is meant to use.
 
 from onnx2snn.runtime.backends import BACKENDS
 from onnx2snn.runtime.data import Dataset, load_data
+from onnx2snn.runtime.diagnose import Diagnosis, diagnose, write_diagnosis
 from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.evaluate import evaluate
 from onnx2snn.runtime.image_folder import ImageOptions
@@ -23,6 +24,7 @@ __all__ = [
     "BACKENDS",
     "CurvePoint",
     "Dataset",
+    "Diagnosis",
     "EarlyExit",
     "Evaluation",
     "ImageOptions",
@@ -31,10 +33,12 @@ __all__ = [
     "Simulation",
     "Simulator",
     "custom_ops_path",
+    "diagnose",
     "evaluate",
     "input_specs",
     "load_data",
     "simulate",
     "tune_early_exit",
+    "write_diagnosis",
     "write_report",
 ]

@@ -209,6 +209,22 @@ fixed_batch (float[1,2,4,4] x) => (float[1,5] y)
 }
 """
 
+STAIRS = """
+net (float[N,3] x) => (float[N,2] y)
+    <float[3,8] w1, float[8] b1, float[8,6] w2, float[6] b2, float[6,2] w3,
+     float lam = {1.5}, float levels = {4}, float zero = {0}, float one = {1}, float half = {0.5}>
+{
+  h1 = Gemm (x, w1, b1)
+  d1 = Div (h1, lam)  c1 = Clip (d1, zero, one)  m1 = Mul (c1, levels)
+  a1 = Add (m1, half)  f1 = Floor (a1)  e1 = Div (f1, levels)  [q1] r1 = Mul (e1, lam)
+  h2 = Gemm (r1, w2, b2)
+  d2 = Div (h2, lam)  c2 = Clip (d2, zero, one)  m2 = Mul (c2, levels)
+  a2 = Add (m2, half)  f2 = Floor (a2)  e2 = Div (f2, levels)  [q2] r2 = Mul (e2, lam)
+  y = MatMul (r2, w3)
+}
+"""
+"""Two layers of QCFS, four levels each."""
+
 COMPOSITES = """
 composites (float[N,6] x) => (float[N,3] y)
     <float[6,8] w1, float[8] b1, float[8] g, float[8] s, float[8,8] w2, float[8] b2, float[8,3] w3,

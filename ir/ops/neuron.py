@@ -207,6 +207,28 @@ class Neuron(SpikingOp):
   y = Div (charge, g)
 }}""")
 
+    def level_body(self) -> onnx.FunctionProto:
+        """Return the function X_Level: the level [N, *F] that all T timesteps of a stream give.
+
+        What the charge received justifies, whatever the neuron made of it; the signature is that
+        of the sequence body.
+        """
+        return function(f"""{self._signature(self.inputs, self.name + "_Level", "level")} {{
+  one = Constant <value_ints = [1]> ()
+  steps = Reshape (timesteps, one)
+  rows = Shape <start = 0, end = 1> (x)
+  features = Shape <start = 1> (x)
+  batch = Div (rows, steps)
+  unfolded = Concat <axis = 0> (steps, batch, features)
+  currents = Reshape (x, unfolded)
+  axes = Constant <value_ints = [0]> ()
+  integrated = ReduceSum <keepdims = 0> (currents, axes)
+  capped = Min (timesteps, stimulus)
+  g = Cast <to = 1> (capped)
+{self._plain_rows()}{self.constants}
+  {self._level_nodes()}
+}}""")
+
     def settle(self, level: Array, parameters: Parameters) -> Array:
         """Return the settled count; the numpy form of ``settle_nodes``."""
         low, high = np.float32(parameters["n_min"]), np.float32(parameters["n_max"])

@@ -43,6 +43,23 @@ def test_evaluate_warns_of_another_ann(run, snn: Path, data: Path, tmp_path: Pat
     assert "not the file" in ran.err
 
 
+def test_diagnose_names_errors_and_layers(
+    run, snn: Path, ann: Path, data: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "d.html"
+    arguments = ("diagnose", snn, "--ann", ann, "--data", data, "--samples", "5")
+    ran = run(*arguments, "--json", "--report", page)
+    assert ran.code == 0
+    found = ran.json
+    assert found["samples"] == 5
+    assert {"worst_kind", "worst_layer", "advice", "relative_error", "errors"} <= set(found)
+    assert [layer["name"] for layer in found["layers"]][-1] == "relu"
+    assert page.read_text().startswith("<!doctype html>")
+    told = run(*arguments, "--timesteps", "1", "--no-layers")
+    assert told.code == 0
+    assert "residual-positive" in told.out
+
+
 @pytest.mark.parametrize("steps", ["", "0", "1,x", "1.5"])
 def test_evaluate_refuses_timesteps(run, snn: Path, ann: Path, data: Path, steps: str) -> None:
     assert run("evaluate", snn, "--ann", ann, "--data", data, "--timesteps", steps).code == 2

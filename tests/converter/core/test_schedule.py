@@ -7,7 +7,7 @@ import onnx_graphsurgeon as gs
 import pytest
 from conversions import draw, run, run_settled
 from onnx import parser
-from tests.nets import HEADER, LEAKY, NETS, RESIDUAL, build
+from tests.nets import HEADER, LEAKY, NETS, RESIDUAL, STAIRS, build
 
 from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
@@ -21,22 +21,6 @@ from onnx2snn.ir.session import Session
 
 LEVELS = 7
 SIGNED = ("leaky", "bn_conv", "composites")
-
-STAIRS = """
-net (float[N,3] x) => (float[N,2] y)
-    <float[3,8] w1, float[8] b1, float[8,6] w2, float[6] b2, float[6,2] w3,
-     float lam = {1.5}, float levels = {4}, float zero = {0}, float one = {1}, float half = {0.5}>
-{
-  h1 = Gemm (x, w1, b1)
-  d1 = Div (h1, lam)  c1 = Clip (d1, zero, one)  m1 = Mul (c1, levels)
-  a1 = Add (m1, half)  f1 = Floor (a1)  e1 = Div (f1, levels)  [q1] r1 = Mul (e1, lam)
-  h2 = Gemm (r1, w2, b2)
-  d2 = Div (h2, lam)  c2 = Clip (d2, zero, one)  m2 = Mul (c2, levels)
-  a2 = Add (m2, half)  f2 = Floor (a2)  e2 = Div (f2, levels)  [q2] r2 = Mul (e2, lam)
-  y = MatMul (r2, w3)
-}
-"""
-"""Two layers of QCFS, four levels each."""
 
 
 def silent_steps(model: SpikingModel) -> dict[str, float]:
