@@ -177,6 +177,7 @@ def test_history_leads_back_and_on(page: Any) -> None:
     assert MODEL.name in page.inner_text("#model-drop")
     page.go_back()
     page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Really delete?").click()
     page.wait_for_selector("#history:visible")
     assert address.rsplit("/", 1)[1] not in page.inner_html("#history")
 

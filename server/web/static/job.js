@@ -18,6 +18,15 @@ function action(text, run) {
   return button;
 }
 
+// Asks first, in place: the button may stand where another one stood a moment ago.
+function askedAction(text, question, run) {
+  const button = el("button", { type: "button", onclick: () => button.replaceWith(sure) }, text);
+  const sure = action(question, run);
+  sure.addEventListener("blur", () => sure.replaceWith(button));
+  button.addEventListener("click", () => sure.focus());
+  return button;
+}
+
 function showState(job, openAgain) {
   byId("job-state").textContent = job.state;
   byId("job-state").className = `chip ${job.state}`;
@@ -34,7 +43,7 @@ function showState(job, openAgain) {
   if (["failed", "cancelled"].includes(job.state) && job.kind !== "batch") {
     actions.push(action("Retry", async () => { await postJson(`${job.links.self}:retry`, {}); window.dispatchEvent(new HashChangeEvent("hashchange")); }));
   }
-  if (job.done) actions.push(action("Delete", async () => { await remove(job.links.self); location.hash = "#/history"; }));
+  if (job.done) actions.push(askedAction("Delete", "Really delete?", async () => { await remove(job.links.self); location.hash = "#/history"; }));
   fill("job-actions", ...actions);
 }
 
