@@ -22,6 +22,7 @@ from onnx2snn.ir.ops import DOMAIN, OPS, Neuron
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.engine import neurons, pools, recording, reshapes, slices, terms
 from onnx2snn.runtime.engine.attributes import attributes
+from onnx2snn.runtime.engine.once import Held, total_read_out
 from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
 from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
 
@@ -55,8 +56,15 @@ class Lowering:
         self._shapes = infer_shapes(model)
         self._made = {v.name for v in model.graph.input} | set(self._constants)
         self._emissions: dict[str, Emissions] = {}
+        self._fired: set[str] = set()
         self._sums: dict[str, tuple[Term, ...]] = {}
         self._waiting: dict[str, onnx.NodeProto] = {}
+        self._held = Held(self)
+        self._linear = {
+            node.output[0]: node
+            for node in model.graph.node
+            if node.domain == "" and len(node.output) == 1
+        }
         self._readers: dict[str, set[str]] = defaultdict(set)
         for node in model.graph.node:
             for name in names_read(node):
@@ -109,11 +117,26 @@ class Lowering:
         self.added[full_name] = made
         return full_name
 
+    def fired(self, stream: str) -> Emissions | None:
+        """Return the emissions of a neuron's own stream; None for any other stream."""
+        return self._emissions.get(stream) if stream in self._fired else None
+
+    def linear_node(self, stream: str) -> onnx.NodeProto | None:
+        """Return the standard operator of the graph that makes a stream; None if none does."""
+        return self._linear.get(stream)
+
     # The walk.
 
     def _visit(self, node: onnx.NodeProto) -> None:
         op = _NEURONS.get(node.op_type) if node.domain == DOMAIN else None
         if op is not None and self._fire(node, op):
+            self._fired.add(node.output[0])
+            return
+        if self._held.visit(node):
+            self._waiting[node.output[0]] = node
+            return
+        if total_read_out(self, node):
+            self._made.update(node.output)
             return
         if recording.count_events(self, node):
             self._made.update(node.output)
@@ -143,7 +166,10 @@ class Lowering:
         if quantum is None or not wanted or not neurons.fits(values.values(), shape):
             return False
         sums = self._sums.get(node.input[0])
-        if sums is None:
+        held = self._held.raw.get(node.input[0])
+        if self._held.stimulus.get(node.input[0]) != named["stimulus"]:
+            held = None
+        if sums is None and held is None:
             self._materialise(node.input[0])
         parameters = [named["quantum"], named["current"], named.get("slope", named["current"])]
         parameters += [named["n_min"], named["n_max"], named["clock" if carried else "timesteps"]]
@@ -154,7 +180,8 @@ class Lowering:
         parameters += states  # without a state to carry these are never read
         if sums is None:
             kind = "Encode" if emissions.codes else "EncodeValues"
-            inputs = [node.input[0], *parameters]
+            inputs = [held or node.input[0], *parameters]
+            law |= {"held": int(held is not None)}
         else:
             kind = "Layer" if emissions.codes else "LayerValues"
             inputs = [*parameters, *self._sources(node.output[0], sums)]

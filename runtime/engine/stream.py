@@ -54,6 +54,7 @@ class Term:
         link: how they reach the neurons.
         weights: float32; the quanta of the spikes are multiplied in.
         outputs: output channels.
+        groups: groups of channels; weights are [outputs, channels / groups, *kernel].
         window: kernel, stride, dilation, pad before and pad after, each of two axes.
     """
 
@@ -61,10 +62,12 @@ class Term:
     link: Link
     weights: NDArray[np.float32]
     outputs: int
+    groups: int = 1
     window: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
 
     @property
     def geometry(self) -> NDArray[np.int64]:
         """Return the numbers ``native/source.h`` reads."""
-        numbers = [int(self.link), int(self.emissions.unit), self.outputs, *self.window]
+        numbers = [int(self.link), int(self.emissions.unit), self.outputs, self.groups]
+        numbers += self.window
         return np.array(numbers, dtype=np.int64)

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from onnx2snn.runtime.engine.attributes import attributes, window
 from onnx2snn.runtime.engine.stream import Emissions, Link, Term
 
-MOST_GROUPS = 4
-"""Grouped convolutions up to here run as full ones with zeros; those with more run dense."""
-
 
 def convolution(
     node: onnx.NodeProto, emissions: Emissions, weights: NDArray[np.float32]
@@ -25,17 +22,11 @@ def convolution(
         return None
     if weights.shape[1] * groups != channels:
         return None
-    if groups == channels == len(weights) and groups > 1:
-        scale = emissions.quantum.reshape(-1, *[1] * (weights.ndim - 1))
-        return Term(emissions, Link.DEPTHWISE, weights * scale, len(weights), place)
-    if groups > MOST_GROUPS:
-        return None
-    full = np.zeros((len(weights), channels, *weights.shape[2:]), dtype=np.float32)
-    out, into = len(weights) // groups, weights.shape[1]
-    for g in range(groups):
-        full[g * out : (g + 1) * out, g * into : (g + 1) * into] = weights[g * out : (g + 1) * out]
-    scale = emissions.quantum.reshape(1, -1, *[1] * (weights.ndim - 2))
-    return Term(emissions, Link.CONVOLUTION, full * scale, len(weights), place)
+    depthwise = groups == channels == len(weights) and groups > 1
+    per_output = np.repeat(emissions.quantum.reshape(groups, -1), len(weights) // groups, axis=0)
+    scale = per_output.reshape(*weights.shape[:2], *[1] * (weights.ndim - 2))
+    link = Link.DEPTHWISE if depthwise else Link.CONVOLUTION
+    return Term(emissions, link, weights * scale, len(weights), groups, place)
 
 
 def full(

@@ -10,8 +10,6 @@ namespace onnx2snn {
 
 namespace {
 
-constexpr std::size_t kTile = 1024;
-
 Shape channel_last(const Shape& shape) {
   Shape last(shape);
   std::rotate(last.begin() + 1, last.begin() + 2, last.end());
@@ -33,16 +31,17 @@ const float* row_values(const Tensor& emissions, std::size_t row, std::size_t si
   return buffer.data();
 }
 
-// Neurons on a dense stream [T*N, C, *S]; emits codes or values, channel-last.
+// Neurons on a dense stream [T*N, C, *S], or on a current [N, C, *S] that is held during the
+// stimulus; emits codes or values, channel-last.
 class EncodeKernel : public Kernel {
  public:
-  EncodeKernel(const Info& info, bool codes) : codes_(codes) {
+  EncodeKernel(const Info& info, bool codes) : codes_(codes), held_(info.integer("held", 0) != 0) {
+    carried_ = info.integer("carried", 0) != 0;
     law_.kind = static_cast<Kind>(info.integer("kind", 0));
     law_.digits = static_cast<int>(info.integer("digits", 1));
     law_.leaky = info.integer("leaky", 0) != 0;
     law_.start = info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
-    carried_ = info.integer("carried", 0) != 0;
   }
 
   void compute(const Context& context) override {
@@ -53,15 +52,19 @@ class EncodeKernel : public Kernel {
     const Clock clock(context.input(6), carried_);
     const auto timesteps = clock.steps;
     const auto stimulus = context.scalar(7);
-    if (x.shape.size() < 2 || timesteps < 1 || x.shape[0] % timesteps != 0) {
+    if (x.shape.size() < 2 || timesteps < 1 || (!held_ && x.shape[0] % timesteps != 0)) {
       throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
     }
-    const Expanded rows(law, context.input(1), context.input(2), context.input(3), x.shape);
-    void* out = context.output(0, channel_last(x.shape));
+    const Expanded given(law, context.input(1), context.input(2), context.input(3), x.shape);
     const auto channels = static_cast<std::size_t>(x.shape[1]);
     const auto features = static_cast<std::size_t>(product(x.shape, 1));
-    const auto pixels = channels == 0 ? 0 : features / channels;
-    const auto samples = static_cast<std::size_t>(x.shape[0] / timesteps);
+    const Layout layout{channels, channels == 0 ? 0 : features / channels};
+    const auto inverse = layout.moved(given.inverse), drive = layout.moved(given.drive);
+    const auto slope = layout.moved(given.slope);
+    Shape shape = channel_last(x.shape);
+    if (held_) shape[0] *= timesteps;
+    void* out = context.output(0, shape);
+    const auto samples = static_cast<std::size_t>(shape[0] / timesteps);
     const auto tiles = (features + kTile - 1) / kTile;
     Shape kept(x.shape);
     kept[0] = static_cast<std::int64_t>(samples);
@@ -69,47 +72,86 @@ class EncodeKernel : public Kernel {
     context.parallel(samples * tiles, [&](std::size_t item) {
       const auto first = item % tiles * kTile;
       const auto n = std::min(kTile, features - first);
-      alignas(64) float charge[kTile] = {}, count[kTile] = {}, emission[kTile];
-      alignas(64) std::int8_t code[kTile];
-      const auto place = item / tiles * features + first;
-      state.load(place, n, charge, count);
+      alignas(64) float charge[kTile] = {}, count[kTile] = {}, emission[kTile], current[kTile];
+      state.load(item / tiles * features + first, n, charge, count);
+      const Rows rows{&inverse[first], &drive[first], slope.empty() ? nullptr : &slope[first]};
       for (std::int64_t t = 1; t <= timesteps; ++t) {
         const auto row = static_cast<std::size_t>(t - 1) * samples + item / tiles;
-        kernels().advance(law, rows.at(first), gain(clock.before + t, stimulus),
-                          x.as<float>() + row * features + first, charge, count, emission, n);
+        const auto from = held_ ? item / tiles : row;
+        if (!held_ || t == 1) layout.move(x.as<float>() + from * features, first, n, current);
+        if (held_ && clock.before + t == stimulus + 1) std::fill_n(current, n, 0.0F);
+        kernels().advance(law, rows, gain(clock.before + t, stimulus), current, charge, count, emission, n);
         if (codes_) {
-          kernels().encode(emission, code, n);
-          put(code, first, n, pixels, channels, static_cast<std::int8_t*>(out) + row * features);
+          kernels().encode(emission, static_cast<std::int8_t*>(out) + row * features + first, n);
         } else {
-          put(emission, first, n, pixels, channels, static_cast<float*>(out) + row * features);
+          std::copy_n(emission, n, static_cast<float*>(out) + row * features + first);
         }
       }
-      state.store(place, n, charge, count);
+      state.store(item / tiles * features + first, n, charge, count);
     });
   }
 
  private:
-  // Moves n emissions in channel-first order, from place `first` on, to their channel-last places.
-  template <typename T>
-  static void put(const T* from, std::size_t first, std::size_t n, std::size_t pixels,
-                  std::size_t channels, T* to) {
-    if (pixels == 1 || channels == 1) {
-      std::copy_n(from, n, to + first);
-      return;
-    }
-    auto pixel = first % pixels, channel = first / pixels;
-    for (std::size_t i = 0; i < n; ++i) {
-      to[pixel * channels + channel] = from[i];
-      if (++pixel == pixels) {
-        pixel = 0;
-        ++channel;
+  static constexpr std::size_t kTile = 1024;
+
+  // From channel-first to channel-last.
+  struct Layout {
+    std::size_t channels, pixels;
+
+    // Elements first .. first + n of the channel-last order.
+    void move(const float* from, std::size_t first, std::size_t n, float* to) const {
+      auto pixel = first / channels, channel = first % channels;
+      for (std::size_t i = 0; i < n; ++i) {
+        to[i] = from[channel * pixels + pixel];
+        if (++channel == channels) {
+          channel = 0;
+          ++pixel;
+        }
       }
     }
-  }
+
+    std::vector<float> moved(const std::vector<float>& from) const {
+      std::vector<float> to(from.size());
+      if (!from.empty()) move(from.data(), 0, from.size(), to.data());
+      return to;
+    }
+  };
 
   Law law_;
-  bool codes_;
+  bool codes_, held_;
   bool carried_ = false;
+};
+
+// Emissions summed over time, times their quantum: [N, C, *S].
+class TotalKernel : public Kernel {
+ public:
+  void compute(const Context& context) override {
+    const Tensor emissions = context.input(0);
+    const Tensor quantum = context.input(1);
+    const auto timesteps = context.scalar(2);
+    const auto channels = static_cast<std::size_t>(emissions.shape.back());
+    if (timesteps < 1 || emissions.shape[0] % timesteps != 0 ||
+        static_cast<std::size_t>(quantum.size()) != channels) {
+      throw std::invalid_argument("rows, timesteps and quanta of a sum over time do not fit");
+    }
+    Shape shape = channel_first(emissions.shape);
+    shape[0] /= timesteps;
+    auto* out = static_cast<float*>(context.output(0, shape));
+    const auto samples = static_cast<std::size_t>(shape[0]);
+    const auto size = static_cast<std::size_t>(product(shape, 1));
+    const auto pixels = channels == 0 ? 0 : size / channels;
+    context.parallel(samples, [&](std::size_t sample) {
+      std::vector<float> sums(size, 0.0F), buffer;
+      for (std::size_t t = 0; t < static_cast<std::size_t>(timesteps); ++t) {
+        const float* values = row_values(emissions, t * samples + sample, size, buffer);
+        for (std::size_t i = 0; i < size; ++i) sums[i] += values[i];
+      }
+      float* to = out + sample * size;
+      for (std::size_t c = 0; c < channels; ++c) {
+        for (std::size_t p = 0; p < pixels; ++p) *to++ = sums[p * channels + c] * quantum.as<float>()[c];
+      }
+    });
+  }
 };
 
 // Emissions times their quantum, per channel, as a dense stream [T*N, C, *S].
@@ -325,6 +367,9 @@ std::vector<std::unique_ptr<Operator>> code_operators() {
   operators.push_back(std::make_unique<EncodeOperator>("EncodeValues", false));
   operators.push_back(std::make_unique<SimpleOperator<DecodeKernel>>(
       "Decode", std::vector<Type>{Type::any, Type::float32}, std::vector<Type>{Type::float32}));
+  operators.push_back(std::make_unique<SimpleOperator<TotalKernel>>(
+      "Total", std::vector<Type>{Type::any, Type::float32, Type::int64},
+      std::vector<Type>{Type::float32}));
   operators.push_back(std::make_unique<SimpleOperator<SumPoolKernel>>(
       "SumPool", std::vector<Type>{Type::any, Type::int64}, std::vector<Type>{Type::float32}));
   operators.push_back(std::make_unique<CountMaxPoolOperator>());

@@ -26,12 +26,53 @@ struct Rows {
   const float* slope;
 };
 
-// Events that lie next to each other: rows base + index[0..count) of a weight table.
-struct Segment {
-  const std::uint32_t* index;
-  const float* value;  // null: every event is 1
+constexpr std::size_t kRowLanes = 32;   // sums of one weight row
+constexpr std::size_t kListSlack = 64;  // entries that listing may write past an end
+
+// The emissions of one timestep of one sample.
+struct Stream {
+  const void* emissions;
+  bool codes;  // one-byte codes, else floats
+  bool unit;   // every emission is 0 or 1
+};
+
+// Some emissions of a window that lie next to each other, and their rows in the table of a chunk.
+struct Piece {
+  std::ptrdiff_t bits, emissions;  // bytes of the plane of bits and emissions, from the window's first
+  std::size_t size;
+  std::uint16_t base;   // row of the first
+  std::uint32_t chunk;  // which of a list's ends it is followed by
+};
+
+// What reaches one output pixel (or two that share their rows), cut into pieces.
+struct Window {
+  const Piece* pieces;
   std::size_t count;
-  std::ptrdiff_t base;
+};
+
+// Lists of events, by site and timestep; those of a chunk are numbers ends[chunk] .. ends[chunk + 1]
+// of each list's own `stride` ends. Sums lie kRowLanes floats apart, and `pitch` from site to site.
+struct EventLists {
+  const std::uint16_t* place;
+  const float* value;
+  const std::uint32_t* ends;
+  std::size_t stride, sites, timesteps, pitch;
+  bool unit;  // every value is 1, and none is written
+};
+
+// The neurons of one weight row, as they stand between two runs of timesteps.
+struct LaneState {
+  alignas(64) float charge[kRowLanes] = {};
+  alignas(64) float count[kRowLanes] = {};
+  float gain = 0.0F;   // of the timestep before
+  bool quiet = false;  // nothing was emitted in it
+};
+
+// Where emissions go: `stride` elements from timestep to timestep; codes or floats.
+struct Emitted {
+  std::int8_t* codes;
+  float* values;
+  std::size_t stride;
 };
 
 // One position of a convolution's kernel: where it reads, and the weight rows it reads with.
@@ -54,12 +95,8 @@ struct Tally {
   std::uint32_t events = 0, negative = 0;
 };
 
-constexpr std::size_t kSlack = 16;  // entries that listing may write, and summing read, past an end
-
 struct Kernels {
   const char* name;
-  std::size_t most_lanes;  // widest weight row; a power of two times 16
-
   // One timestep of n neurons: charge += x, count += emission. Returns whether one emitted.
   bool (*advance)(const Law&, const Rows&, float g, const float* x, float* charge, float* count,
                   float* emission, std::size_t n);
@@ -72,16 +109,6 @@ struct Kernels {
   std::size_t (*count_codes)(const std::int8_t* codes, std::size_t n);
   std::size_t (*count_values)(const float* values, std::size_t n);
 
-  // Lists the events of a row of pixels: index = pixel * channels + channel; offset[p] = first
-  // event of pixel p, counted from `first`. `value` may be null (codes only). Writes up to 16
-  // entries past the end. Returns the number of events.
-  std::size_t (*list_codes)(const std::int8_t* codes, std::size_t pixels, std::size_t channels,
-                            std::uint32_t* index, float* value, std::uint32_t* offset,
-                            std::uint32_t first);
-  std::size_t (*list_values)(const float* values, std::size_t pixels, std::size_t channels,
-                             std::uint32_t* index, float* value, std::uint32_t* offset,
-                             std::uint32_t first);
-
   // sums[pixel][lane] += emission[pixel][lane] * quanta[lane], `stride` emissions and `lanes` sums
   // from pixel to pixel, `kept` of them in use. Says whether there was an event.
   bool (*add_codes)(const std::int8_t* codes, std::size_t pixels, std::size_t stride,
@@ -89,12 +116,31 @@ struct Kernels {
   bool (*add_values)(const float* values, std::size_t pixels, std::size_t stride,
                      const float* quanta, std::size_t kept, std::size_t lanes, float* sums);
 
-  // sums[lane] += sum over the events of value * weights[row][lane]; row -1 must be all zeros.
-  void (*add_rows)(const Segment* segments, std::size_t count, const float* weights,
-                   std::size_t lanes, float* sums);
+  // All timesteps of the neurons of one weight row: sums and driven (was there input?) by timestep.
+  void (*advance_through)(const Law&, const Rows&, const float* gains, std::size_t timesteps,
+                          const float* sums, const char* driven, LaneState& state, Emitted to);
+
+  // Sets bit i where emission first + i is an event, for n emissions, and writes whole bytes.
+  // Returns the number of events.
+  std::size_t (*pack_bits)(const Stream& from, std::size_t first, std::size_t n,
+                           std::uint8_t* bits);
+  // Lists the events of a window whose bits start at `bits` and whose emissions start `from`
+  // places after the first of the timestep. ends[chunk] of each piece becomes the end of the list
+  // so far, counted from `first`. Returns the number of events.
+  std::size_t (*list_window)(const std::uint8_t* bits, const Stream& stream, std::ptrdiff_t from,
+                             const Window& window, std::uint16_t* place, float* value,
+                             std::uint32_t* ends, std::uint32_t first);
+  // sums[list][lane] += sum over the events of each list of value * table[place][lane]; the sums
+  // start at zero where they are `fresh`.
+  void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table, bool fresh,
+                    float* sums);
+  // sums[site][lane] += emission * quantum[lane] of sites that lie next to each other; sets
+  // driven[site] where there was an event. Sums and driven have a pitch from site to site.
+  void (*add_current)(const std::int8_t* codes, std::size_t sites, const float* quanta,
+                      float* sums, std::size_t pitch, char* driven, std::size_t driven_pitch);
   // sums[pixel][lane] += sum over taps and channels.
   void (*add_dense)(const DenseInput& input, const float* weights, std::size_t lanes,
-                    std::size_t pixels, float* sums);
+                    std::size_t pixels, float* sums);  // lanes: 16 or 32
   // sums[pixel][lane] += sum over taps of input[tap][lane] * weights[tap][lane].
   void (*add_depthwise)(const DenseInput& input, const float* weights, std::size_t lanes,
                         std::size_t pixels, float* sums);

@@ -3,7 +3,9 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 #include <immintrin.h>
 
 #if defined(__clang__)
@@ -17,7 +19,6 @@ namespace onnx2snn::avx2 {
 namespace {
 
 constexpr std::size_t kWidth = 8;
-constexpr std::size_t kMostLanes = 32;
 constexpr std::size_t kRegisters = 16;
 using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
@@ -26,16 +27,23 @@ inline Lanes fused(Lanes a, Lanes b, Lanes c) {
                                                   reinterpret_cast<__m256>(c)));
 }
 
+inline Lanes floor_of(Lanes x) {
+  return reinterpret_cast<Lanes>(_mm256_floor_ps(reinterpret_cast<__m256>(x)));
+}
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
+#include "neuron_time.inc"
+#include "events.inc"
+#include "rows.inc"
 #include "tally.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx2", kMostLanes, advance, encode, decode, count_codes, count_values, list_codes,
-                       list_values, add_codes, add_values, add_rows, add_dense, add_depthwise, to_quanta, tally};
+const Kernels table = {"avx2", advance, encode, decode, count_codes, count_values, add_codes, add_values,
+                       advance_through, pack_bits, list_window, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::avx2
 

@@ -3,14 +3,16 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 #include <immintrin.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt")
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512")
 #endif
 
 namespace onnx2snn::avx512 {
@@ -19,7 +21,6 @@ namespace {
 #define ONNX2SNN_COMPRESS 1
 
 constexpr std::size_t kWidth = 16;
-constexpr std::size_t kMostLanes = 64;
 constexpr std::size_t kRegisters = 32;
 using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
@@ -28,16 +29,23 @@ inline Lanes fused(Lanes a, Lanes b, Lanes c) {
                                                   reinterpret_cast<__m512>(c)));
 }
 
+inline Lanes floor_of(Lanes x) {
+  return reinterpret_cast<Lanes>(_mm512_roundscale_ps(reinterpret_cast<__m512>(x), 0x09));
+}
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
+#include "neuron_time.inc"
+#include "events.inc"
+#include "rows.inc"
 #include "tally.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx512", kMostLanes, advance, encode, decode, count_codes, count_values, list_codes,
-                       list_values, add_codes, add_values, add_rows, add_dense, add_depthwise, to_quanta, tally};
+const Kernels table = {"avx512", advance, encode, decode, count_codes, count_values, add_codes, add_values,
+                       advance_through, pack_bits, list_window, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::avx512
 

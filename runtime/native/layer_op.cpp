@@ -1,209 +1,71 @@
 #include "layer_op.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "carried_state.h"
-#include "layer_plan.h"
-#include "layer_rows.h"
 #include "neuron_op.h"
+#include "tile.h"
 
 namespace onnx2snn {
 
 namespace {
 
-constexpr std::size_t kTileFloats = 512;         // state of one work item: stays in the L1 cache
-constexpr std::size_t kSpare = 64;               // pixels of the last weight row past the tile
-constexpr std::size_t kGroupEntries = 1U << 19U;  // emissions whose lists are made before use
+constexpr std::size_t kGroupEntries = 1U << 20U;  // emissions that are read before use
+constexpr std::size_t kFewestParts = 8;           // work items of a call, for threads to share
 
-enum class Form { codes, values, currents };
-
-// One call of a layer.
-struct Call {
-  const LayerPlan& plan;
-  const std::vector<SourceInput>& inputs;
-  Law law;
-  const LayerRows* rows;
-  Form form;
-  float dense_above;
-  std::size_t timesteps, samples;
-  std::int64_t stimulus;
-  std::int64_t before;  // timesteps that went before this call
-  const CarriedState& state;
-  void* out;
-  Scratch* scratch;
-
-  StepEvents& events(std::size_t sample, std::size_t t, std::size_t source) const {
-    return (*scratch)[(sample * timesteps + t) * inputs.size() + source];
-  }
-  std::size_t tile_pixels() const { return kTileFloats / plan.tiling.channels; }
-  std::size_t tiles_across() const {
-    return (plan.output.width + tile_pixels() - 1) / tile_pixels();
-  }
-};
-
-// Some pixels of one row of outputs, one block of channels, all timesteps of one sample.
-class Tile {
- public:
-  Tile(const Call& call, std::size_t slot, std::size_t sample, std::size_t block,
-       std::size_t place)
-      : call_(call), slot_(slot), sample_(sample), block_(block) {
-    y_ = place / call.tiles_across();
-    x_ = place % call.tiles_across() * call.tile_pixels();
-    pixels_ = std::min(call.tile_pixels(), call.plan.output.width - x_);
-    channels_ = call.plan.tiling.channels;
-    floats_ = pixels_ * channels_;
-    const auto& output = call.plan.output;
-    kept_ = std::min(channels_, output.channels - block * channels_);
-    if (call.form == Form::currents) return;
-    load_rows();
-    for (std::size_t p = 0; p < pixels_; ++p) {
-      call_.state.load(this->place(0, p), kept_, charge_ + p * channels_, count_ + p * channels_);
-    }
-  }
-
-  void run() {
-    bool quiet = false;
-    float before = 0.0F;
-    for (std::size_t t = 0; t < call_.timesteps; ++t) {
-      const bool driven = integrate(t);
-      if (call_.form == Form::currents) {
-        put_currents(t, driven);
-        continue;
-      }
-      // Without input, without emission before and under the same drive, nothing changes.
-      const float g = gain(call_.before + static_cast<std::int64_t>(t) + 1, call_.stimulus);
-      if (!driven && quiet && g == before) {
-        put_silence(t);
-        continue;
-      }
-      before = g;
-      const Rows rows{inverse_, drive_, slope_};
-      quiet = !kernels().advance(call_.law, rows, g, sums_, charge_, count_, emission_, floats_);
-      quiet ? put_silence(t) : put_emission(t);
-    }
-    if (call_.form == Form::currents) return;
-    for (std::size_t p = 0; p < pixels_; ++p) {
-      call_.state.store(place(0, p), kept_, charge_ + p * channels_, count_ + p * channels_);
-    }
-  }
-
- private:
-  void load_rows() {
-    const auto& rows = *call_.rows;
-    for (std::size_t p = 0; p < pixels_; ++p) {
-      const auto pixel = y_ * call_.plan.output.width + x_ + p;
-      const auto from = pixel * rows.pixel_stride + block_ * channels_;
-      for (std::size_t c = 0; c < channels_; ++c) {
-        inverse_[p * channels_ + c] = rows.inverse[from + c];
-        drive_[p * channels_ + c] = rows.drive[from + c];
-        slope_[p * channels_ + c] = rows.slope[from + c];
+// Counts the events of every timestep, and spreads out those that are dense.
+void read_steps(const Context& context, const Call& call, std::size_t slots) {
+  const auto sources = call.inputs.size();
+  context.parallel(slots * call.timesteps * sources, [&](std::size_t item) {
+    const auto source = item % sources;
+    const auto t = item / sources % call.timesteps;
+    const auto slot = item / sources / call.timesteps;
+    const auto& input = call.inputs[source];
+    const auto row = t * call.samples + call.first + slot;
+    const void* before = t > 0 ? input.at(row - call.samples) : nullptr;
+    call.plan.sources[source].read(input.at(row), before, call.dense_above,
+                                   call.events(slot, t, source));
+  });
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    for (std::size_t t = 0; t < call.timesteps; ++t) {
+      for (std::size_t s = 0; s < sources; ++s) {
+        StepEvents& events = call.events(slot, t, s);
+        events.origin = events.repeats ? call.events(slot, t - 1, s).origin : t;
       }
     }
   }
+}
 
-  // Sums the currents of one timestep; says whether any source had events. Where all sources
-  // repeat themselves the sums of the timestep before stand.
-  bool integrate(std::size_t t) {
-    const auto sources = call_.inputs.size();
-    bool repeats = true;
-    for (std::size_t s = 0; s < sources && t + 1 < call_.timesteps; ++s) {
-      call_.plan.sources[s].prefetch(call_.events(slot_, t + 1, s), block_, y_, x_, pixels_);
-    }
-    for (std::size_t s = 0; s < sources; ++s) {
-      repeats &= call_.events(slot_, t, s).repeats;
-      if (!call_.events(slot_, t, s).repeats) origin_[s] = t;
-    }
-    if (repeats) return driven_;
-    driven_ = false;
-    std::fill_n(sums_, floats_ + kSpare, 0.0F);
-    for (std::size_t s = 0; s < sources; ++s) {
-      const StepEvents& events = call_.events(slot_, origin_[s], s);
-      driven_ |= call_.plan.sources[s].add(events, block_, y_, x_, pixels_, sums_);
-    }
-    return driven_;
-  }
-
-  // Index of the first channel of pixel p in a channel-last output.
-  std::size_t place(std::size_t t, std::size_t p) const {
-    const auto& output = call_.plan.output;
-    const auto row = t * call_.samples + sample_;
-    const auto pixel = (row * output.height + y_) * output.width + x_ + p;
-    return pixel * output.channels + block_ * channels_;
-  }
-
-  void put_silence(std::size_t t) {
-    const auto width = call_.form == Form::codes ? sizeof(std::int8_t) : sizeof(float);
-    for (std::size_t p = 0; p < pixels_; ++p) {
-      std::memset(static_cast<char*>(call_.out) + place(t, p) * width, 0, kept_ * width);
-    }
-  }
-
-  void put_emission(std::size_t t) {
-    if (call_.form == Form::codes && channels_ == call_.plan.output.channels) {
-      kernels().encode(emission_, static_cast<std::int8_t*>(call_.out) + place(t, 0), floats_);
-      return;
-    }
-    for (std::size_t p = 0; p < pixels_; ++p) {
-      const float* from = emission_ + p * channels_;
-      if (call_.form == Form::codes) {
-        kernels().encode(from, static_cast<std::int8_t*>(call_.out) + place(t, p), kept_);
-      } else {
-        std::copy_n(from, kept_, static_cast<float*>(call_.out) + place(t, p));
-      }
-    }
-  }
-
-  void put_currents(std::size_t t, bool driven) {
-    const auto& output = call_.plan.output;
-    const auto row = t * call_.samples + sample_;
-    for (std::size_t c = 0; c < kept_; ++c) {
-      const auto channel = row * output.channels + block_ * channels_ + c;
-      float* to = static_cast<float*>(call_.out) + channel * output.pixels() + y_ * output.width + x_;
-      for (std::size_t p = 0; p < pixels_; ++p) to[p] = driven ? sums_[p * channels_ + c] : 0.0F;
-    }
-  }
-
-  const Call& call_;
-  std::size_t slot_, sample_, block_, y_, x_, pixels_, channels_, floats_, kept_;
-  alignas(64) float charge_[kTileFloats] = {}, count_[kTileFloats] = {}, emission_[kTileFloats];
-  alignas(64) float inverse_[kTileFloats], drive_[kTileFloats], slope_[kTileFloats];
-  alignas(64) float sums_[kTileFloats + kSpare];
-  std::size_t origin_[kMostSources] = {};  // timestep whose events still stand, by source
-  bool driven_ = false;
-};
+void run_parts(const Context& context, const Call& call, std::size_t slots) {
+  const auto sites = slots * call.plan.sites.count;
+  const auto blocks = call.plan.sites.blocks;
+  const auto most = std::min(sites, sites_of_part(call));
+  const auto parts = (sites + most - 1) / most;
+  const auto cuts = std::min(blocks, (kFewestParts + parts - 1) / parts);
+  context.parallel(parts * cuts, [&](std::size_t item) {
+    const auto part = item / cuts, cut = item % cuts;
+    auto memory = call.plan.workspaces.borrow();
+    run_part(call,
+             {part * sites / parts, (part + 1) * sites / parts, cut * blocks / cuts,
+              (cut + 1) * blocks / cuts},
+             *memory);
+    call.plan.workspaces.give_back(std::move(memory));
+  });
+}
 
 void run_call(const Context& context, Call& call) {
   std::size_t entries = 1;
   for (const auto& extent : call.plan.extents) entries += extent.size() * call.timesteps;
   const auto group = std::clamp<std::size_t>(kGroupEntries / entries, 1, call.samples);
-  const auto sources = call.inputs.size();
-  const auto places = call.plan.output.height * call.tiles_across();
-  const auto blocks = call.plan.tiling.blocks;
-  auto scratch = call.plan.borrow();
-  if (scratch->size() < group * call.timesteps * sources) {
-    scratch->resize(group * call.timesteps * sources);
-  }
+  auto scratch = call.plan.scratch.borrow();
+  const auto steps = group * call.timesteps * call.inputs.size();
+  if (scratch->size() < steps) scratch->resize(steps);
   call.scratch = scratch.get();
-  for (std::size_t first = 0; first < call.samples; first += group) {
-    const auto slots = std::min(group, call.samples - first);
-    context.parallel(slots * call.timesteps * sources, [&](std::size_t item) {
-      const auto source = item % sources;
-      const auto t = item / sources % call.timesteps;
-      const auto slot = item / sources / call.timesteps;
-      const auto& input = call.inputs[source];
-      const auto row = t * call.samples + first + slot;
-      const void* before = t > 0 ? input.at(row - call.samples) : nullptr;
-      call.plan.sources[source].read(input.at(row), before, call.dense_above,
-                                     call.events(slot, t, source));
-    });
-    context.parallel(slots * places * blocks, [&](std::size_t item) {
-      const auto block = item / (slots * places);
-      const auto slot = item / places % slots;
-      Tile(call, slot, first + slot, block, item % places).run();
-    });
+  for (call.first = 0; call.first < call.samples; call.first += group) {
+    const auto slots = std::min(group, call.samples - call.first);
+    read_steps(context, call, slots);
+    run_parts(context, call, slots);
   }
-  call.plan.give_back(std::move(scratch));
+  call.plan.scratch.give_back(std::move(scratch));
 }
 
 class LayerKernel : public Kernel {
@@ -214,7 +76,7 @@ class LayerKernel : public Kernel {
     law_.leaky = info.integer("leaky", 0) != 0;
     law_.start = info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
-    dense_above_ = info.number("dense_above", 0.35F);
+    dense_above_ = info.number("dense_above", 0.5F);
     carried_ = info.integer("carried", 0) != 0;
   }
 
@@ -233,7 +95,7 @@ class LayerKernel : public Kernel {
     const auto rank = rank_of(inputs);
     std::unique_ptr<LayerRows> rows;
     if (form_ != Form::currents) {
-      const auto padded = plan->tiling.channels * plan->tiling.blocks;
+      const auto padded = plan->sites.channels * plan->sites.blocks;
       rows = std::make_unique<LayerRows>(law, context.input(0), context.input(1), context.input(2),
                                          plan->output, rank, padded);
     }
@@ -251,7 +113,8 @@ class LayerKernel : public Kernel {
               clock.before,
               state,
               context.output(0, output_shape(*plan, shape[0], rank)),
-              nullptr};
+              nullptr,
+              0};
     run_call(context, call);
   }
 

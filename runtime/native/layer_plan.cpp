@@ -1,17 +1,30 @@
 #include "layer_plan.h"
 
+#include <algorithm>
+
 namespace onnx2snn {
 
 namespace {
 
-// A full link is a convolution whose kernel covers the whole input.
-Geometry settled(const SourceInput& input) {
-  Geometry geometry(input.geometry);
-  if (geometry.link == Link::full) {
-    geometry.kernel[0] = static_cast<std::int64_t>(input.extent().height);
-    geometry.kernel[1] = static_cast<std::int64_t>(input.extent().width);
+// A full link sees its input as one pixel.
+Extent seen(const SourceInput& input, const Geometry& geometry) {
+  const Extent extent = input.extent();
+  return geometry.link == Link::full ? Extent{1, 1, extent.size()} : extent;
+}
+
+// Weights of a full link come in the order [output][channel][y][x]; emissions are channel-last.
+std::vector<float> channel_last(const SourceInput& input, const Geometry& geometry) {
+  const auto* weights = input.weights.as<float>();
+  const Extent extent = input.extent();
+  std::vector<float> moved(geometry.outputs * extent.size());
+  for (std::size_t o = 0; o < geometry.outputs; ++o) {
+    for (std::size_t c = 0; c < extent.channels; ++c) {
+      for (std::size_t p = 0; p < extent.pixels(); ++p) {
+        moved[(o * extent.pixels() + p) * extent.channels + c] = *weights++;
+      }
+    }
   }
-  return geometry;
+  return moved;
 }
 
 std::size_t outputs_along(const Geometry& geometry, std::size_t axis, std::size_t size) {
@@ -22,11 +35,11 @@ std::size_t outputs_along(const Geometry& geometry, std::size_t axis, std::size_
 }
 
 Extent output_of(const SourceInput& input) {
-  const Geometry geometry = settled(input);
-  const Extent extent = input.extent();
+  const Geometry geometry(input.geometry);
+  const Extent extent = seen(input, geometry);
   if (geometry.link == Link::identity) return extent;
   return {outputs_along(geometry, 0, extent.height), outputs_along(geometry, 1, extent.width),
-          static_cast<std::size_t>(geometry.outputs)};
+          geometry.outputs};
 }
 
 bool same(const Extent& a, const Extent& b) {
@@ -34,12 +47,15 @@ bool same(const Extent& a, const Extent& b) {
 }
 
 void check_weights(const SourceInput& input, const Geometry& geometry) {
-  const auto channels = static_cast<std::int64_t>(input.extent().channels);
-  const auto taps = geometry.kernel[0] * geometry.kernel[1];
-  const auto expected = geometry.link == Link::identity    ? channels
-                        : geometry.link == Link::depthwise ? channels * taps
-                                                           : geometry.outputs * channels * taps;
-  if (input.weights.size() != expected) {
+  const auto channels = seen(input, geometry).channels;
+  if (geometry.groups == 0 || channels % geometry.groups || geometry.outputs % geometry.groups) {
+    throw std::invalid_argument("the groups of a source do not divide its channels");
+  }
+  const auto taps = static_cast<std::size_t>(geometry.kernel[0] * geometry.kernel[1]);
+  const auto expected = geometry.link == Link::identity
+                            ? channels
+                            : geometry.outputs * (channels / geometry.groups) * taps;
+  if (static_cast<std::size_t>(input.weights.size()) != expected) {
     throw std::invalid_argument("the weights of a source do not fit its input");
   }
 }
@@ -79,15 +95,18 @@ std::vector<SourceInput> source_inputs(const Context& context) {
 }
 
 LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs)
-    : output(output_of(inputs.front())), tiling(output.channels, output.width) {
+    : output(output_of(inputs.front())), sites(output) {
   for (const auto& input : inputs) {
     if (!same(output_of(input), output)) {
       throw std::invalid_argument("the sources of a layer differ in shape");
     }
-    const Geometry geometry = settled(input);
+    const Geometry geometry(input.geometry);
     check_weights(input, geometry);
+    std::vector<float> moved;
+    if (geometry.link == Link::full) moved = channel_last(input, geometry);
+    const float* weights = moved.empty() ? input.weights.as<float>() : moved.data();
     extents.push_back(input.extent());
-    sources.emplace_back(geometry, input.weights, input.extent(), output, tiling, input.codes());
+    sources.emplace_back(geometry, weights, seen(input, geometry), output, sites, input.codes());
   }
 }
 
@@ -97,19 +116,6 @@ bool LayerPlan::fits(const std::vector<SourceInput>& inputs) const {
     if (!same(inputs[i].extent(), extents[i])) return false;
   }
   return true;
-}
-
-std::unique_ptr<Scratch> LayerPlan::borrow() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (idle_.empty()) return std::make_unique<Scratch>();
-  auto scratch = std::move(idle_.back());
-  idle_.pop_back();
-  return scratch;
-}
-
-void LayerPlan::give_back(std::unique_ptr<Scratch> scratch) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  idle_.push_back(std::move(scratch));
 }
 
 std::shared_ptr<const LayerPlan> PlanHolder::plan_for(const std::vector<SourceInput>& inputs) {

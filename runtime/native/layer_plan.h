@@ -23,25 +23,72 @@ struct SourceInput {
 
 std::vector<SourceInput> source_inputs(const Context& context);
 
+// Memory that is used again: whoever needs some borrows it, so calls may run at the same time.
+template <typename T>
+class Shelf {
+ public:
+  std::unique_ptr<T> borrow() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (idle_.empty()) return std::make_unique<T>();
+    auto borrowed = std::move(idle_.back());
+    idle_.pop_back();
+    return borrowed;
+  }
+
+  void give_back(std::unique_ptr<T> borrowed) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    idle_.push_back(std::move(borrowed));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<T>> idle_;
+};
+
 // Memory of one call: the events of [sample of a group][timestep][source].
 using Scratch = std::vector<StepEvents>;
+
+// The lists of one source for the sites and timesteps of a tile.
+struct Lists {
+  std::vector<std::uint16_t> place;
+  Line<float> value;
+  std::vector<std::uint32_t> ends;
+};
+
+// What is to be done for one source at one timestep of one sample.
+struct Step {
+  const void* emissions;
+  const std::uint8_t* bits;
+  const StepEvents* plane;  // the dense values; null: none, or listed
+  bool listed;
+  bool stands;  // all sources repeat themselves: the sums of the timestep before stand
+};
+
+// Memory of one work item.
+struct Workspace {
+  std::vector<Step> steps;             // [sample][source][timestep]
+  std::vector<std::uint32_t> slots, sites;                // of each site of the tile
+  std::vector<std::ptrdiff_t> first_bits, first_emission;  // of the windows of one source
+  std::vector<Lists> lists;            // of each source
+  Line<float> sums;                    // [site][timestep][lane], with a pitch
+  std::vector<char> driven;            // [site][timestep]: whether there was any input
+  std::vector<LaneState> states;       // [block][site]
+  Line<float> values;                  // emissions on their way out, [timestep][site][lane]
+  Line<std::int8_t> codes;
+};
 
 class LayerPlan {
  public:
   explicit LayerPlan(const std::vector<SourceInput>& inputs);
 
   bool fits(const std::vector<SourceInput>& inputs) const;
-  std::unique_ptr<Scratch> borrow() const;
-  void give_back(std::unique_ptr<Scratch> scratch) const;
 
   std::vector<Extent> extents;
   Extent output;
-  Tiling tiling;
+  Sites sites;
   std::vector<Source> sources;
-
- private:
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Scratch>> idle_;
+  mutable Shelf<Scratch> scratch;
+  mutable Shelf<Workspace> workspaces;
 };
 
 // The plan for the inputs at hand; concurrent calls share it.

@@ -13,26 +13,6 @@ namespace onnx2snn {
 
 enum class Link : std::int64_t { convolution = 0, full = 1, identity = 2, depthwise = 3 };
 
-// How a source is linked; read from an int64 tensor that the lowering writes, in this order.
-struct Geometry {
-  Link link;
-  bool unit;  // every emission is 0 or 1
-  std::int64_t outputs;
-  std::int64_t kernel[2], stride[2], dilation[2], before[2], after[2];
-
-  explicit Geometry(const Tensor& tensor);
-};
-
-// How the outputs of a layer are cut: blocks of channels, and pixels that share one weight row.
-struct Tiling {
-  std::size_t channels;  // of a block, a multiple of 16
-  std::size_t blocks;
-  std::size_t shared;  // output pixels in one weight row
-  std::size_t lanes() const { return channels * shared; }
-
-  Tiling(std::size_t outputs, std::size_t width);
-};
-
 // Height, width and channels of one timestep of one sample.
 struct Extent {
   std::size_t height, width, channels;
@@ -40,62 +20,99 @@ struct Extent {
   std::size_t size() const { return pixels() * channels; }
 };
 
-// The emissions of one timestep of one sample, in the form its density asks for.
+// How a source is linked; read from an int64 tensor that the lowering writes, in this order.
+struct Geometry {
+  Link link;
+  bool unit;  // every emission is 0 or 1
+  std::size_t outputs, groups;
+  std::ptrdiff_t kernel[2], stride[2], dilation[2], before[2], after[2];
+
+  explicit Geometry(const Tensor& tensor);
+};
+
+// How the outputs of a layer are cut: a site is one output pixel and 32 of its channels, or two
+// pixels that lie next to each other and have up to 16 channels, so that a row is always 32 lanes.
+struct Sites {
+  std::size_t shared;    // pixels of a site
+  std::size_t channels;  // of a block: 32 / shared
+  std::size_t blocks;    // of channels
+  std::size_t across;    // sites of a row of outputs
+  std::size_t count;     // of an image
+
+  explicit Sites(const Extent& output);
+  std::size_t row(std::size_t site) const { return site / across; }
+  std::size_t column(std::size_t site) const { return site % across * shared; }
+};
+
+// The emissions of one timestep of one sample.
 struct StepEvents {
-  std::vector<std::uint32_t> index;   // within its row of pixels
-  std::vector<float> value;           // empty for unit events
-  std::vector<std::uint32_t> offset;  // first event of each pixel, and the end
-  Line<float> plane;                  // the padded values, where dense is cheaper
-  const void* emissions = nullptr;    // what was read
+  const void* emissions = nullptr;
   std::size_t count = 0;
+  Line<std::uint8_t> bits;  // the padded plane of bits, where events are to be listed
+  Line<float> plane;        // the padded values, where a dense step is cheaper
   bool dense = false;
-  bool repeats = false;  // the same emissions as one timestep before: nothing was listed
+  bool repeats = false;  // the same emissions as one timestep before
+  std::size_t origin = 0;  // the timestep that they repeat, or this one
 };
 
 class Source {
  public:
-  Source(const Geometry& geometry, const Tensor& weights, const Extent& input,
-         const Extent& output, const Tiling& tiling, bool codes);
+  Source(const Geometry& geometry, const float* weights, const Extent& input,
+         const Extent& output, const Sites& sites, bool codes);
 
-  // Reads one timestep: lists its events, or spreads them out if more than `dense_above` of all
+  // Reads one timestep: counts its events, and spreads them out if more than `dense_above` of all
   // fire. `before` is the timestep before, null at the first.
   void read(const void* emissions, const void* before, float dense_above,
             StepEvents& events) const;
 
-  // Adds the currents of `pixels` outputs from (y, x) on, channels of a block, to `sums`. Says
-  // whether there were any.
-  bool add(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
-           std::size_t pixels, float* sums) const;
+  bool depthwise() const { return geometry_.link == Link::depthwise; }
+  bool current() const { return geometry_.link == Link::identity; }  // weight 1: a residual
+  bool listed() const { return !current() && !depthwise(); }
+  bool unit() const { return geometry_.unit && codes_; }
+  Stream stream(const void* emissions) const { return {emissions, codes_, unit()}; }
 
-  // Asks for the memory that `add` will read at this place: timesteps lie far apart.
-  void prefetch(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
-                std::size_t pixels) const;
+  // The pieces of every window of one block of channels (of any, where channels are not grouped),
+  // and where the window of a site starts.
+  const std::vector<Piece>& pieces() const { return pieces_; }
+  std::ptrdiff_t first_bits(std::size_t site, std::size_t block) const;
+  std::ptrdiff_t first_emission(std::size_t site, std::size_t block) const;
+  std::size_t chunks() const { return chunk_rows_.size(); }
+  std::size_t rows() const { return rows_; }  // most events of a window
+  bool grouped() const { return geometry_.groups > 1; }
+  const float* table(std::size_t block, std::size_t chunk) const;
+
+  // sums[site][lane] of `sites` sites of one row of outputs, `stride` floats apart, += the currents
+  // of a dense step.
+  void add_plane(const StepEvents& events, std::size_t block, std::size_t site, std::size_t sites,
+                 float* sums, std::size_t stride) const;
+  // The same for emissions that are current themselves, one site. Says whether there was an event.
+  bool add_current(const void* emissions, std::size_t block, std::size_t site, float* sums) const;
+  const float* quanta(std::size_t block) const { return dense_.data() + block * kRowLanes; }
 
  private:
-  void pack_rows(const float* weights);
-  void pack_dense(const float* weights);
-  void add_events(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
-                  std::size_t pixels, float* sums) const;
-  void add_plane(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
-                 std::size_t pixels, float* sums) const;
-  bool add_identity(const StepEvents& events, std::size_t block, std::size_t y, std::size_t x,
-                    std::size_t pixels, float* sums) const;
-  void list(const void* emissions, StepEvents& events) const;
+  void cut_window();
+  void pack(const float* weights);
+  std::size_t pack_bits(const void* emissions, StepEvents& events) const;
   void spread_out(const void* emissions, StepEvents& events) const;
-  std::size_t padded_width() const { return input_.width + before_x() + after_x(); }
-  std::size_t before_x() const { return static_cast<std::size_t>(geometry_.before[1]); }
-  std::size_t after_x() const { return static_cast<std::size_t>(geometry_.after[1]); }
+  std::size_t padded_height() const;
+  std::size_t first_channel(std::size_t block) const;
+  std::size_t padded_width() const;
 
   Geometry geometry_;
   Extent input_, output_;
-  Tiling tiling_;
+  Sites sites_;
   const Kernels& kernels_ = kernels();
   bool codes_;
-  std::ptrdiff_t window_;         // columns that reach the pixels of one weight row
-  std::size_t table_ = 0;         // floats of one block's table of rows
-  std::size_t dense_table_ = 0;   // floats of one block's table for dense steps
-  Line<float> rows_;              // [block][ky][column][channel][pixel][lane]
-  Line<float> dense_;             // [block][tap][channel][lane]
+  std::size_t channels_ = 0;  // of the input, that reach one block
+  std::size_t pixel_rows_ = 0;  // weight rows of a pixel of a window
+  std::size_t rows_ = 0;      // of a window
+  std::size_t dense_table_ = 0;
+  std::size_t pixel_bits_ = 0;  // channels of a pixel in the plane of bits, a multiple of 8
+  std::vector<Piece> pieces_;
+  std::vector<std::size_t> chunk_rows_;
+  std::vector<std::size_t> chunk_first_;  // row of the first, in the table of a block
+  Line<float> table_;                     // [block][row of the window][pixel][lane]
+  Line<float> dense_;                     // [block][tap][channel][lane]; of a current: quanta [block][lane]
   std::vector<Tap> taps_;
 };
 

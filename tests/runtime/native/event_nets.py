@@ -60,7 +60,10 @@ def random_net(seed: int) -> tuple[SpikingModel, np.ndarray]:
     size = rng.integers(7, 12, ndim).tolist()
     inputs = int(rng.choice(CHANNELS))
     group = int(rng.choice([1, 1, 2 if inputs % 2 == 0 else 1, inputs]))
-    outputs = inputs if group > 2 else group * int(rng.choice((1, 5, 16, 24, 70)))
+    group = 5 if inputs % 5 == 0 and seed % 3 == 0 else group
+    outputs = (
+        inputs if group > 5 or group in (3, 4) else group * int(rng.choice((1, 5, 16, 24, 70)))
+    )
     kinds = rng.choice(KINDS, 3).tolist()
     ones, constants = [1] * ndim, {"onnx2snn_stimulus": np.array(rng.integers(1, 5), np.int64)}
     first, kernel = conv_text(rng, ndim, group)
@@ -95,4 +98,27 @@ def random_net(seed: int) -> tuple[SpikingModel, np.ndarray]:
     }}"""
     stimulus = int(constants.pop("onnx2snn_stimulus"))
     image = rng.integers(-16, 33, (int(rng.integers(1, 4)), inputs, *size)) / 32
+    return sealed(text, constants, stimulus=stimulus), image.astype(np.float32)
+
+
+def direct_net(stimulus: int) -> tuple[SpikingModel, np.ndarray]:
+    """A conv and a pool on the input itself, neurons, a flattened Gemm; and its input."""
+    rng = np.random.default_rng(stimulus)
+    constants = {
+        "w1": _weights(rng, 20, 3, 3, 3),
+        "w2": _weights(rng, 5, 20 * 4),
+        "o_c": _weights(rng, 1, 5),
+    }
+    first = _neuron(rng, "a", "IntegrateFire", [1, 20, 1, 1], constants)
+    text = f"""
+    tiny (float[N, 3, 8, 8] image, int64 timesteps) => (float[N, 5] values) {{
+      shown = {DOMAIN}.DirectCurrent (image, timesteps, onnx2snn_stimulus)
+      p1 = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (shown)
+      z1 = Conv <pads = [1, 1, 1, 1], strides = [2, 2], kernel_shape = [3, 3]> (p1, w1)
+      s1 = {DOMAIN}.IntegrateFire (z1, {first})
+      flat = Flatten (s1)
+      z2 = Gemm <transB = 1> (flat, w2)
+      values = {DOMAIN}.ReadOut (z2, o_c, timesteps, onnx2snn_stimulus)
+    }}"""
+    image = rng.integers(0, 33, (3, 3, 8, 8)) / 32
     return sealed(text, constants, stimulus=stimulus), image.astype(np.float32)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from event_nets import random_net
+from event_nets import direct_net, random_net
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spiking_nets import conv_net, images
@@ -42,6 +42,29 @@ def test_random_nets_are_bit_equal(isa: str, seed: int, dense_above: float | Non
 @given(seed=st.integers(0, 2**31), dense_above=st.sampled_from([0.0, 0.1, 0.3, 2.0]))
 def test_any_net_is_bit_equal(isa: str, seed: int, dense_above: float) -> None:
     assert_equals_the_reference(seed, dense_above)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_read_out_of_summed_spikes_is_bit_equal(isa: str, seed: int) -> None:
+    model, image = random_net(seed)
+    feeds = {"image": image, "timesteps": np.array(1 + seed, np.int64)}
+    expected = ReferenceBackend().load(model.plain).run(feeds)
+    given = EventBackend().load(model.plain).run(feeds)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(given[name], values)
+
+
+@pytest.mark.parametrize("stimulus", [1, 3, 9])
+def test_a_held_input_runs_through_its_layers_once(isa: str, stimulus: int) -> None:
+    model, image = direct_net(stimulus)
+    feeds = {"image": image, "timesteps": np.array(6, np.int64)}
+    expected = ReferenceBackend().load(model.plain).run(feeds)
+    given = EventBackend().load(model.plain).run(feeds)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(given[name], values)
+    nodes = lower(model.plain).graph.node
+    assert not any(node.op_type == "DirectCurrent" for node in nodes)
+    assert any(a.name == "held" and a.i for node in nodes for a in node.attribute)
 
 
 def test_lowering_fuses_what_it_can(isa: str) -> None:
