@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -16,7 +17,12 @@ def custom_ops_path() -> str | None:
 
         options = onnxruntime.SessionOptions()
         options.register_custom_ops_library(custom_ops_path())
+
+    The environment variable ``ONNX2SNN_OPERATORS`` names another build of it (with sanitizers).
     """
+    told = os.environ.get("ONNX2SNN_OPERATORS", "")
+    if told:
+        return told
     folder = Path(__file__).resolve().parent
     candidates = (folder / f"{_STEM}{suffix}" for suffix in EXTENSION_SUFFIXES)
     return next((str(path) for path in candidates if path.is_file()), None)

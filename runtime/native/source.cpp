@@ -86,13 +86,12 @@ Source::Source(const Geometry& geometry, const float* weights, const Extent& inp
   pack(weights);
 }
 
-// The groups of a block may begin inside of it: what counts is the first channel they read. Whole
-// bytes of bits are skipped, so it is rounded down; `channels_` has room for that.
+// The first channel that the groups of a block read, rounded down to a whole byte of bits, which
+// `channels_` has room for. Channels past the last are the next pixel's; their weights are zero.
 std::size_t Source::first_channel(std::size_t block) const {
   if (channels_ == input_.channels) return 0;
   const auto group = block * sites_.channels / (geometry_.outputs / geometry_.groups);
-  const auto first = group * (input_.channels / geometry_.groups);
-  return std::min(first, input_.channels - channels_) / 8 * 8;
+  return group * (input_.channels / geometry_.groups) / 8 * 8;
 }
 
 // Columns without a gap are one run of bits, if all their channels count. Where emissions have
