@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from onnx2snn.converter.activations import ACTIVATIONS
 from onnx2snn.converter.ann_functions import ANN_DOMAIN, ANN_FUNCTIONS
 from onnx2snn.converter.canonicalise import PASSES
+from onnx2snn.converter.formats.dequantise_weights import DYNAMIC, PACKED
 from onnx2snn.converter.formats.expand_attention import ATTENTION
 from onnx2snn.converter.formats.expand_fused import FUSED
 from onnx2snn.converter.formats.expand_integer import INTEGER, MICROSOFT_INTEGER
@@ -108,7 +109,9 @@ def operator_support() -> tuple[OperatorSupport, ...]:
     known = {line.operator for line in lines}
     lines += [
         _line(name, MICROSOFT, "folded", PARTS)
-        for name in (*FUSED, *ATTENTION, *MICROSOFT_QUANTISED, *MICROSOFT_INTEGER)
+        for name in (
+            *(*FUSED, *ATTENTION, *MICROSOFT_QUANTISED, *MICROSOFT_INTEGER, *PACKED, *DYNAMIC),
+        )
     ]
     lines.append(
         _line("any other", MICROSOFT, "refused", "there is no way back to what it was fused from")

@@ -1,13 +1,14 @@
 """Fused attention of ONNX Runtime becomes projections, two products and a Softmax.
 
-    MultiHeadAttention(q, k, v, b)  →  Softmax(scale Q Kᵀ) V, heads side by side
+    MultiHeadAttention(q, k, v, b)  →  Softmax(scale Q Kᵀ + a) V, heads side by side
     Attention(x, W, b)              →  the same with Q, K, V = x W + b in three parts
 
 Q, K, V are q, k, v plus their parts of b, split into heads; scale is 1 / sqrt(head width) unless
-given. Source: onnxruntime docs/ContribOperators.md; Vaswani et al., NeurIPS 2017.
+given; a is the attention bias, and for causal attention the mask of what lies ahead.
+Source: onnxruntime docs/ContribOperators.md; Vaswani et al., NeurIPS 2017.
 
-Refuses (refuse_foreign then names the node): masks, causal attention, past states, rotary
-embedding, packed projections, computed weights, outputs besides the first.
+Refuses (refuse_foreign then names the node): padding masks, past states, rotary embedding, packed
+projections, computed weights, causal attention over an open length, outputs besides the first.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ from onnx2snn.converter.formats.expand_qlinear import MICROSOFT
 from onnx2snn.converter.graph.rewiring import Names, constant_operand, operand, static_dims
 from onnx2snn.ir.findings import Change
 
-_EXTRAS = ("unidirectional", "do_rotary", "past_present_share_buffer", "rotary_embedding_dim")
+_EXTRAS = ("do_rotary", "past_present_share_buffer", "rotary_embedding_dim")
+
+
+_BIAS = 5
+"""Position of the attention bias in both operators."""
 
 
 def expand_attention(graph: gs.Graph) -> list[Change]:
@@ -46,7 +51,9 @@ def _is_plain(node: gs.Node) -> bool:
     plain_inputs = {"MultiHeadAttention": 4, "Attention": 3}.get(node.op)
     if plain_inputs is None or any(node.attrs.get(name, 0) for name in _EXTRAS):
         return False
-    extra = range(plain_inputs, len(node.inputs))
+    if node.attrs.get("unidirectional", 0) and _causal_mask(node) is None:
+        return False
+    extra = [index for index in range(plain_inputs, len(node.inputs)) if index != _BIAS]
     return all(operand(node, index) is None for index in extra) and all(
         output.is_empty() or not output.outputs for output in node.outputs[1:]
     )
@@ -99,9 +106,24 @@ def _attend(
     key = builder.op("Transpose", builder.op("Reshape", k, split), perm=[0, 2, 3, 1])
     value = builder.op("Transpose", builder.op("Reshape", v, split), perm=[0, 2, 1, 3])
     scores = builder.op("MatMul", builder.op("Mul", query, scale), key)
+    bias, mask = operand(node, _BIAS), _causal_mask(node)
+    if bias is not None:
+        scores = builder.op("Add", scores, bias)
+    if node.attrs.get("unidirectional", 0) and mask is not None:
+        scores = builder.op("Add", scores, mask)
     mixed = builder.op("MatMul", builder.op("Softmax", scores, main=True, axis=-1), value)
     joined = builder.op("Transpose", mixed, perm=[0, 2, 1, 3])
     return builder.op("Reshape", joined, [0, 0, -1])
+
+
+def _causal_mask(node: gs.Node) -> NDArray[np.float32] | None:
+    """What is added to scores [L, L] so that no position sees the ones behind it."""
+    dims = static_dims(node.inputs[0])
+    length = dims[1] if dims is not None and len(dims) == 3 else None
+    if length is None:
+        return None
+    hidden = float(node.attrs.get("mask_filter_value", -10000.0))
+    return np.triu(np.full((length, length), hidden, np.float32), 1)
 
 
 def _width(node: gs.Node) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
+from onnx2snn.converter.formats.dequantise_weights import DYNAMIC
 from onnx2snn.converter.formats.expand_qlinear import MICROSOFT
 from onnx2snn.converter.graph.rewiring import is_op
 from onnx2snn.ir.errors import UnsupportedOpError
@@ -30,7 +31,8 @@ def refuse_foreign(graph: gs.Graph) -> list[Change]:
     Raises:
         UnsupportedOpError: naming every operator that nothing around it can save.
     """
-    findings = [_finding(node, *_FUSED) for node in graph.nodes if node.domain == MICROSOFT] + [
+    fused = [n for n in graph.nodes if n.domain == MICROSOFT and n.op not in DYNAMIC]
+    findings = [_finding(node, *_FUSED) for node in fused] + [
         _finding(node, *_LOOP) for node in graph.nodes if is_op(node, "Loop", "Scan")
     ]
     if findings:

@@ -20,6 +20,11 @@ from dataclasses import dataclass
 import onnx
 import onnx_graphsurgeon as gs
 
+from onnx2snn.converter.formats.dequantise_weights import (
+    DYNAMIC,
+    dequantise_lstm,
+    dequantise_weights,
+)
 from onnx2snn.converter.formats.drop_dynamic_rounding import drop_dynamic_rounding
 from onnx2snn.converter.formats.expand_attention import expand_attention
 from onnx2snn.converter.formats.expand_fused import expand_fused
@@ -47,6 +52,7 @@ OPERATORS: tuple[Step, ...] = (
     expand_attention,
     expand_qlinear,
     expand_integer,
+    dequantise_weights,
     refuse_foreign,
 )
 QUANTISERS: tuple[Step, ...] = (
@@ -96,8 +102,8 @@ def settle_format(model: onnx.ModelProto) -> Settled:
     judge = settled.judge
     changes = _apply(OPERATORS, graph, judge)
     findings = []
-    if any(node.op == "DynamicQuantizeLinear" for node in graph.nodes):
-        dropped = drop_dynamic_rounding(graph)
+    if any(node.op in ("DynamicQuantizeLinear", *DYNAMIC) for node in graph.nodes):
+        dropped = drop_dynamic_rounding(graph) + dequantise_lstm(graph)
         result = to_model(graph)
         findings = [_rounding_dropped(len(dropped), judge.distance(result))]
         annotate_shapes(graph)
@@ -174,8 +180,8 @@ def _rounding_dropped(count: int, distance: float) -> Finding:
         )
     return Finding(
         code="dynamic-rounding-dropped",
-        message=f"the rounding of {count} dynamically quantised tensors becomes that of the "
-        f"neurons: outputs move by {distance:.2%} of their spread (root mean square, on noise)",
+        message=f"the rounding of {count} dynamically quantised tensors or layers becomes that of "
+        f"the neurons: outputs move by {distance:.2%} of their spread (root mean square, on noise)",
         severity="info" if distance <= _NOTABLE else "warning",
         remedy="" if distance <= _NOTABLE else "convert the float model it was quantised from",
     )

@@ -29,6 +29,11 @@ RANDOM_OPS = frozenset(
     | {"Bernoulli"}
 )
 
+_BLOCKED = (
+    "ONNX Runtime wrote it for this machine at optimisation level 'all'; use the model as it was "
+    "exported, or one saved at level 'extended'"
+)
+
 _FLOATS = frozenset(
     {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16}
     | {onnx.TensorProto.BFLOAT16}
@@ -130,7 +135,9 @@ def _check_operators(model: onnx.ModelProto) -> Iterator[Finding]:
                 severity="error",
                 node=node.name,
                 op=f"{node.domain}::{node.op_type}",
-                remedy="export with standard ONNX operators, or give the operator a function body",
+                remedy=_BLOCKED
+                if node.domain == "com.microsoft.nchwc"
+                else "export with standard ONNX operators, or give the operator a function body",
             )
 
 

@@ -20,6 +20,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError, EncodeError
 
 from onnx2snn.converter.source.content import check_content, check_weights
+from onnx2snn.converter.source.expand_simplified_norm import expand_simplified_norm
 from onnx2snn.converter.source.external import load_external_data
 from onnx2snn.converter.source.functions import expand_newer_functions
 from onnx2snn.converter.source.limits import Limits, all_graphs, check_limits, constant_tensors
@@ -93,6 +94,7 @@ def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
     proto.ir_version = max(proto.ir_version, 3)
     if proto.ir_version > onnx.IR_VERSION:
         proto.ir_version = IR_VERSION  # newer ones only add fields; what they hold is checked
+    expand_simplified_norm(proto, opset)
     check_model(proto)
     proto, expanded = expand_newer_functions(_inline_functions(proto))
     proto = normalise_opset(proto)

@@ -56,6 +56,14 @@ TEXTS |= {
     + "<float[8,20] w, float[20] b> { [op] y = com.microsoft.Attention"
     " <num_heads = 2, qkv_hidden_sizes = [8, 8, 4]> (x, w, b) }",
 }
+TEXTS |= {
+    "heads_causal": SEQUENCE + "{ [op] y = com.microsoft.MultiHeadAttention"
+    " <num_heads = 2, unidirectional = 1> (x, x, x) }",
+    "heads_biased": SEQUENCE + "<float[1,2,5,5] a> { [op] y = com.microsoft.MultiHeadAttention"
+    " <num_heads = 2> (x, x, x, , , a) }",
+    "attention_causal": SEQUENCE + "<float[8,24] w, float[24] b> { [op] y = com.microsoft.Attention"
+    " <num_heads = 2, unidirectional = 1> (x, w, b) }",
+}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -77,7 +85,8 @@ def test_the_synapse_keeps_the_name() -> None:
 
 REFUSED = {
     "com.microsoft::MultiHeadAttention": "net (float[N,5,8] x) => (float[N,5,8] y)"
-    " { [op] y = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (x, x, x) }",
+    " <int32[1] m = {5}> { [op] y = com.microsoft.MultiHeadAttention"
+    " <num_heads = 2> (x, x, x, , m) }",
     "com.microsoft::Inverse": "net (float[N,5,5] x) => (float[N,5,5] y)"
     " { [op] y = com.microsoft.Inverse (x) }",
 }
