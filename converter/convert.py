@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from onnx2snn.converter.ann_functions import ANN_FUNCTIONS, inline
 from onnx2snn.converter.calibration.input_grid import InputGrid, find_grid
+from onnx2snn.converter.calibration.own_grid import own_grid
 from onnx2snn.converter.calibration.samples import (
     SampleData,
     Samples,
@@ -233,15 +234,21 @@ def _more_headroom(preset: Preset, samples: Samples) -> Preset:
 
 
 def _grids(model: onnx.ModelProto, samples: Samples, coder: InputCoder) -> dict[str, InputGrid]:
-    """Find the grid of every tensor that becomes a stream; none for an analog first layer."""
+    """Find the grid of every tensor that becomes a stream; none for an analog first layer.
+
+    It is the network's own, where an int8 network rounds its input, and else the data's.
+    """
     if coder.encoder is None:
         return {}
     graph = gs.import_onnx(model)
-    names = [tensor.name for tensor in frontier(graph, plan_network(graph))]
+    plan = plan_network(graph)
+    own = {tensor.name: own_grid(tensor, plan) for tensor in frontier(graph, plan)}
+    names = [name for name, grid in own.items() if grid is None]
     computed = [name for name in names if name not in samples.feeds]
     few = samples.first(GRID_SAMPLES)
     values = Session(to_model(graph, computed)).run(few, computed) if computed else {}
-    return {name: find_grid(np.asarray({**samples.feeds, **values}[name])) for name in names}
+    found = {**samples.feeds, **values}
+    return {name: grid or find_grid(np.asarray(found[name])) for name, grid in own.items()}
 
 
 def _measure(

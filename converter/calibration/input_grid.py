@@ -3,7 +3,8 @@
 8-bit images, however scaled and normalised, lie on a grid of at most 256 points per channel. On
 it, bit-plane spikes carry the input without loss. Inputs that lie on no such grid are encoded
 with a fine signed quantum; the error of at most q/2 is stated in the report. Inputs that are
-spikes already (frames of an event camera: -q, 0, q) stay what they are: silence is zero.
+spikes already (frames of an event camera: -q, 0, q) stay what they are: silence is zero. An int8
+network that rounds its input has a grid of its own (``own_grid``), which comes first.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class InputGrid:
         levels: greatest count that is needed.
         reach: greatest magnitude of x - offset in the data, > 0; broadcastable to the input.
         signed: whether counts may be negative.
-        lossless: whether the calibration data lies on the grid exactly.
+        lossless: whether the calibration data lies on the grid exactly, or the network rounds its
+            input to it (:mod:`onnx2snn.converter.calibration.own_grid`).
     """
 
     quantum: Array

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from tests.converter.formats.quantised import STATIC, quantised
 from tests.nets import NETS, build
 
 from onnx2snn.converter.canonicalise import canonicalise
+from onnx2snn.converter.convert import convert
 from onnx2snn.converter.judging.agreement import agree
 from onnx2snn.converter.judging.execution import Execution
 from onnx2snn.converter.source.read import read_model
+from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.errors import UnsupportedOpError
+from onnx2snn.ir.session import Session
 
 GRIDS = {"ClipFloor", "LeakyClipFloor"}
 INTEGER = {"QuantizeLinear", "DequantizeLinear", "Round", "QLinearConv", "ConvInteger", "Cast"}
@@ -160,3 +164,31 @@ def test_integers_of_dynamic_quantisation_that_leave_are_refused() -> None:
     with pytest.raises(UnsupportedOpError, match="float model") as caught:
         canonicalise(read_model(build(text)))
     assert [finding.node for finding in caught.value.findings] == ["dyn"]
+
+
+@pytest.mark.parametrize("zero", [0, 100])
+@pytest.mark.parametrize("preset", ["graded", "fast"])
+def test_the_input_encoder_takes_over_the_int8_grid(preset: str, zero: int) -> None:
+    """A grid of its own would round twice: values near a middle would end a whole step away."""
+    step = 0.05
+    net = f"""<ir_version: 10, opset_import: ["" : 21]>
+    net (float[N,64] x) => (float[N,64] y)
+        <float s = {{{step}}}, uint8 z = {{{zero}}}, float[64] shift, float[64] back>
+    {{ q = QuantizeLinear (x, s, z)  d = DequantizeLinear (q, s, z)  a = Add (d, shift)
+       r = Relu (a)  y = Sub (r, back) }}"""
+    model = onnx.parser.parse_model(net)
+    moved = np.full(64, zero * step, np.float32)
+    for name in ("shift", "back"):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(moved, name))
+    rng = np.random.default_rng(0)
+    middles = (
+        rng.integers(2 - zero, 250 - zero, (40, 64)) + 0.5 + rng.choice([-0.01, 0.01], (40, 64))
+    )
+    feeds = {"x": (middles * step).astype(np.float32)}
+    spiking, _ = convert(model, calibration=feeds, preset=preset)
+    encoder = spiking.neurons[0]
+    np.testing.assert_allclose(encoder.quantum, step, rtol=1e-6)  # one float32 division
+    assert "input-quantised" not in {finding.code for finding in spiking.manifest.findings}
+    settled = Session(settle(spiking), optimised=False).run(feeds)["y"]
+    expected = Session(model, optimised=False).run(feeds)["y"]
+    assert np.abs(settled - expected).max() < step / 3  # the ReLU's own grid, and no int8 step
