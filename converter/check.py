@@ -58,7 +58,7 @@ def check(
         findings = error.findings or (_as_finding(error),)
         return CheckReport(name=str(model), source=None, convertible=False, findings=findings)
     planned = plan_nodes(canonical.model, settings)
-    findings = (*source.findings, *canonical.findings, *planned.plan.findings)
+    findings = (*canonical.findings, *planned.plan.findings)
     if strict:
         findings += tuple(analog_findings(planned.plan))
     return CheckReport(

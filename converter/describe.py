@@ -38,7 +38,7 @@ def describe(
 ) -> Manifest:
     """Write the manifest: every decision of the conversion, for the file and the report."""
     coder = input_coder(preset)
-    findings = [*source.findings, *canonical.findings, *network.plan.findings]
+    findings = [*canonical.findings, *network.plan.findings]
     return Manifest(
         producer=f"onnx2snn {_version()}",
         source=SourceModel(name=source.name, sha256=source.sha256, opset=source.opset),

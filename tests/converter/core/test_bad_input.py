@@ -125,3 +125,16 @@ def test_unknown_options_and_presets() -> None:
     assert "graded" in raised.value.remedy
     with pytest.raises(DataError, match="unknown option"):
         convert(GOOD, level=3)
+
+
+def test_what_reading_finds_is_said_once() -> None:
+    model = build(MLP)
+    weights = [tensor.name for tensor in model.graph.initializer]
+    for name in weights:  # as IR version 3 listed them
+        stored = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+        model.graph.input.append(
+            onnx.helper.make_tensor_value_info(name, stored.data_type, list(stored.dims))
+        )
+    spiking, _ = convert(model)
+    for findings in (check(model).findings, spiking.manifest.findings):
+        assert [finding.code for finding in findings].count("default-inputs") == 1
