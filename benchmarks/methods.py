@@ -84,16 +84,16 @@ TRIALS = (
     *(Trial("cifar", RESNET, "rate", T, (T,)) for T in (8, 16, 32)),
     *(Trial("cifar", RESNET, "seed:ftbc", T, (T,)) for T in (8, 16, 32)),
     *(
-        Trial("cifar-methods", RESNET, f"seed:{name}", 64, CURVE, most=200)
+        Trial("cifar-methods", RESNET, f"seed:{name}", 32, CURVE[2:6], most=200)
         for name in (
             *("max-norm", "p99.9-norm", "hard-reset", "threshold-relu-shift"),
             *("threshold-relu-bias", "local-threshold-balancing", "threshold-iteration"),
-            *("mse-bias", "ftbc", "prolonged", "st-bif", "poisson"),
+            *("mse-bias", "ftbc", "prolonged", "st-bif", "poisson", "spiking-resnet"),
         )
     ),
-    Trial("cifar-methods", RESNET, "seed:hold", 256, (256,), most=100),
+    Trial("cifar-methods", RESNET, "seed:hold", 192, (192,), most=50),
     Trial("qcfs", QCFS, "seed:clipfloor-if", 32, TO_32),
-    Trial("qcfs", QCFS, "seed:ftbc", 8, TO_8),
+    Trial("qcfs", QCFS, "seed:ftbc", 32, TO_32),
     Trial("qcfs", QCFS, "seed:clipfloor-mbif", 32, TO_32),
     Trial("qcfs", QCFS, "ternary", 32, TO_32),
     Trial("qcfs", QCFS, "seed:prolonged", 48, (16, 32, 48), {"stimulus": 16}),
