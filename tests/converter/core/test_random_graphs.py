@@ -66,6 +66,12 @@ Layer = Callable[[Writer, str], str]
 SPIKING: dict[str, Layer] = {
     "conv": lambda w, x: w.node("Conv", x, w.weight(4, 4, 3, 3), w.weight(4), pads=[1] * 4),
     "grouped": lambda w, x: w.node("Conv", x, w.weight(4, 2, 1, 1), w.weight(4), group=2),
+    "depthwise": lambda w, x: w.node(
+        "Conv", x, w.weight(4, 1, 3, 3), w.weight(4), group=4, pads=[1] * 4
+    ),
+    "bottleneck": lambda w, x: w.node(  # two synapses without an activation between them
+        "Conv", w.node("Conv", x, w.weight(6, 4, 1, 1), w.weight(6)), w.weight(4, 6, 1, 1)
+    ),
     "up": lambda w, x: w.node("ConvTranspose", x, w.weight(4, 4, 3, 3), pads=[1] * 4),
     "matmul": lambda w, x: w.node("MatMul", x, w.weight(SIZE, SIZE)),
     "batch norm": lambda w, x: w.node(
@@ -80,6 +86,26 @@ SPIKING: dict[str, Layer] = {
     "clip": lambda w, x: w.node("Clip", x, w.constant(0.0), w.constant(1.0)),
     "average": lambda w, x: w.node("AveragePool", x, kernel_shape=[3, 3], pads=[1] * 4),
     "most": lambda w, x: w.node("MaxPool", x, kernel_shape=[3, 3], pads=[1] * 4),
+    "ceiled most": lambda w, x: w.node(  # 6 -> 2, the last windows reach over the border
+        "Resize",
+        w.node("MaxPool", x, kernel_shape=[3, 3], strides=[4, 4], ceil_mode=1),
+        "",
+        w.constant([1, 1, 3, 3]),
+        mode="nearest",
+    ),
+    "ceiled average": lambda w, x: w.node(
+        "Resize",
+        w.node("AveragePool", x, kernel_shape=[3, 3], strides=[4, 4], ceil_mode=1),
+        "",
+        w.constant([1, 1, 3, 3]),
+        mode="linear",
+    ),
+    "down and up": lambda w, x: w.node(
+        "ConvTranspose",
+        w.node("Conv", x, w.weight(4, 4, 3, 3), strides=[2, 2], pads=[1] * 4),
+        w.weight(4, 4, 2, 2),
+        strides=[2, 2],
+    ),
     "add": lambda w, x: w.node("Add", x, w.other()),
     "subtract": lambda w, x: w.node("Sub", w.constant(w.rng.normal(size=(4, 1, 1))), x),
     "join": lambda w, x: w.node(
@@ -95,6 +121,17 @@ SPIKING: dict[str, Layer] = {
         w.node("Relu", w.node("Transpose", x, perm=[0, 2, 3, 1])),
         perm=[0, 3, 1, 2],
     ),
+}
+SOMAS: dict[str, Layer] = {
+    "silu": lambda w, x: w.node("Mul", x, w.node("Sigmoid", x)),
+    "hard swish": lambda w, x: w.node("HardSwish", x),
+    "gelu": lambda w, x: w.node("Gelu", x),
+    "sigmoid": lambda w, x: w.node("Sigmoid", x),
+    "hard sigmoid": lambda w, x: w.node("HardSigmoid", x, alpha=0.3),
+    "tanh": lambda w, x: w.node("Tanh", x),
+    "elu": lambda w, x: w.node("Elu", x, alpha=0.5),
+    "softplus": lambda w, x: w.node("Softplus", x),
+    "inner clip": lambda w, x: w.node("Clip", x, w.constant(-0.5), w.constant(1.5)),
 }
 LIFTED: dict[str, Layer] = {
     "layer norm": lambda w, x: w.node("LayerNormalization", x, w.weight(SIZE), w.weight(SIZE)),
@@ -137,6 +174,10 @@ def prove(model: onnx.ModelProto, preset: str, seed: int) -> None:
 CASES = st.tuples(
     st.lists(st.sampled_from(list(SPIKING)), min_size=1, max_size=8), st.integers(0, 999)
 )
+SOMA_CASES = st.tuples(
+    st.lists(st.sampled_from([*SPIKING, *SOMAS, *SOMAS]), min_size=2, max_size=6),
+    st.integers(0, 999),
+)
 LIFTS = st.tuples(
     st.lists(st.sampled_from([*SPIKING, *LIFTED]), min_size=1, max_size=6), st.integers(0, 999)
 )
@@ -154,6 +195,13 @@ MANY = settings(BOUNDED, max_examples=200, derandomize=False)
 @given(case=CASES)
 def test_random_spiking_graphs(preset: str, case: tuple[list[str], int]) -> None:
     prove(written(*case, SPIKING), preset, case[1])
+
+
+@pytest.mark.parametrize("preset", ["graded", "fast", "ternary"])
+@BOUNDED
+@given(case=SOMA_CASES)
+def test_random_graphs_with_somas(preset: str, case: tuple[list[str], int]) -> None:
+    prove(written(*case, {**SPIKING, **SOMAS}), preset, case[1])
 
 
 @pytest.mark.parametrize("preset", ["graded"])
