@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
@@ -138,7 +140,12 @@ def job_runner(context: Context) -> Iterator[None]:
         with slots.one(of_batch=job_states.is_of_batch(context, job_id)) as held:
             if not held:
                 raise _Leaving
-            return run_steps(job_id, attempt)
+            with structlog.contextvars.bound_contextvars(job_id=job_id, attempt=attempt):
+                start = time.monotonic()
+                outcome = run_steps(job_id, attempt)
+                seconds = round(time.monotonic() - start, 3)
+                structlog.get_logger("jobs").info("job", outcome=outcome, seconds=seconds)
+                return outcome
 
     def run_steps(job_id: str, attempt: int) -> str:
         if not job_states.begin(context, job_id, attempt):

@@ -6,6 +6,7 @@ import hashlib
 from typing import Annotated, Any
 from uuid import uuid4
 
+import structlog
 from fastapi import Depends, Header
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +19,7 @@ from onnx2snn.server.job_states import UNFINISHED, record
 from onnx2snn.server.problems import Problem
 from onnx2snn.server.service import Service
 
+LOG = structlog.get_logger("jobs")
 Owner = Annotated[str, Depends(owner_of)]
 IdempotencyKey = Annotated[
     str | None,
@@ -75,6 +77,7 @@ def submit(
                 raise
             return known
     service.housekeeping.wake()
+    LOG.info("accepted", job_id=jobs[0].id, kind=jobs[0].kind, jobs=len(jobs))
     return jobs[0]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from onnx2snn.converter.activations import ACTIVATIONS
 from onnx2snn.converter.canonicalise import PASSES
+from onnx2snn.converter.catalogue import ALL_PRESETS
 from onnx2snn.converter.exporters import EXPORTERS, PROFILES
-from onnx2snn.converter.presets import PRESETS
 from onnx2snn.ir.grammar import SHAPE_OPS
 from onnx2snn.ir.linear import LINEAR_OPS
 from onnx2snn.server.sandbox import Progress
@@ -26,7 +26,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     """
     progress("list", 0.0)
     return {
-        "presets": [preset.model_dump(mode="json") for preset in PRESETS],
+        "presets": [preset.model_dump(mode="json") for preset in ALL_PRESETS],
         "operators": _operators(),
         "formats": _formats(),
     }
