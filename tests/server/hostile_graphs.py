@@ -14,7 +14,8 @@ OPS = (
 DOMAINS = ("", "", "", "", "ai.onnx", "local", "onnx2snn", "com.microsoft", "../", "ai.onnx.ml")
 SIZES = (-(2**63), -(2**31), -1, 0, 1, 2, 3, 4, 7, 255, 2**16, 2**31, 2**40, 2**62, 2**63 - 1)
 TEXTS = (
-    *("x", "y", "w", "a", "b", "", "../../etc/passwd", "<script>alert(1)</script>", "\x00", "x" * 5000),
+    *("x", "y", "w", "a", "b", "", "../../etc/passwd", "<script>alert(1)</script>"),
+    *("\x00", "x" * 5000),
     *("\u202e", "{{7*7}}", "%s%n", "'; DROP TABLE jobs;--", "/dev/zero", "input", "timesteps"),
 )  # fmt: skip
 names = st.sampled_from(TEXTS)
@@ -40,10 +41,11 @@ def tensors(draw: st.DrawFn) -> TensorProto:
 def attributes(draw: st.DrawFn, depth: int) -> AttributeProto:
     """Attributes of any name and type, graphs among them."""
     known = ("axis", "axes", "kernel_shape", "pads", "strides", "group", "value", "to", "body")
+    kinds = ("i", "ints", "f", "s", "t", "g") if depth else ("i", "ints", "s")
     made = AttributeProto(
         name=draw(st.sampled_from((*known, "then_branch", "else_branch", "\x01")))
     )
-    kind = draw(st.sampled_from(("i", "ints", "f", "s", "t", "g") if depth else ("i", "ints", "s")))
+    kind = draw(st.sampled_from(kinds))
     if kind == "i":
         made.i, made.type = draw(sizes), AttributeProto.INT
     elif kind == "ints":
