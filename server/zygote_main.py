@@ -63,7 +63,10 @@ class _Nursery:
                     return
 
     def _listen(self) -> bool:
-        data = self._line.recv(_MAX_MESSAGE)
+        try:
+            data = self._line.recv(_MAX_MESSAGE)
+        except ConnectionResetError:  # the service died with messages unread
+            data = b""
         if not data:
             return False
         message = json.loads(data)

@@ -97,11 +97,35 @@ def graphs(draw: st.DrawFn, depth: int = 2) -> GraphProto:
     return graph
 
 
+def _wire(graph: GraphProto) -> None:
+    """Connect the nodes into a chain from a plain input, so that shapes and values matter."""
+    del graph.input[:]
+    del graph.output[:]
+    value = graph.input.add(name="x").type.tensor_type
+    value.elem_type = TensorProto.FLOAT
+    value.shape.dim.add().dim_param = "N"
+    value.shape.dim.add().dim_value = 4
+    for index, tensor in enumerate(graph.initializer):
+        tensor.name = f"w{index}"
+    weights = [tensor.name for tensor in graph.initializer]
+    last = "x"
+    for index, node in enumerate(graph.node):
+        node.name, node.domain = f"n{index}", ""
+        inputs = [last, *weights[: max(0, len(node.input) - 1)]]
+        del node.input[:], node.output[:]
+        node.input.extend(inputs)
+        node.output.append(f"v{index}")
+        last = f"v{index}"
+    graph.output.add(name=last)
+
+
 @st.composite
 def models(draw: st.DrawFn) -> bytes:
     """A model file; one in five has some of its bytes changed afterwards."""
     model = ModelProto(ir_version=draw(st.sampled_from((0, 3, 8, 8, 10, 99, 2**40))))
     model.graph.CopyFrom(draw(graphs()))
+    if draw(st.booleans()):
+        _wire(model.graph)
     for domain in draw(st.lists(st.sampled_from(DOMAINS), min_size=1, max_size=3)):
         versions = st.sampled_from((-1, 0, 1, 9, 17, 17, 21, 2**50))
         model.opset_import.add(domain=domain, version=draw(versions))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from service_process import resident_bytes
 from tests.server.conftest import ROOT, Running, convert
 from tests.server.hostile_graphs import models
 
 pytestmark = pytest.mark.xdist_group("service")
 DOCS = [(ROOT / "docs" / name).read_text() for name in ("errors.md", "operations.md")]
-STEADY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
+STEADY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True,
+          "phases": (Phase.generate,)}  # fmt: skip
 
 
 def is_known(code: str) -> bool:
