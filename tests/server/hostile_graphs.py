@@ -18,6 +18,7 @@ TEXTS = (
     *("\x00", "x" * 5000),
     *("\u202e", "{{7*7}}", "%s%n", "'; DROP TABLE jobs;--", "/dev/zero", "input", "timesteps"),
 )  # fmt: skip
+NESTED = 2
 names = st.sampled_from(TEXTS)
 sizes = st.sampled_from(SIZES)
 
@@ -77,7 +78,7 @@ def nodes(draw: st.DrawFn, depth: int) -> NodeProto:
 
 
 @st.composite
-def graphs(draw: st.DrawFn, depth: int = 2) -> GraphProto:
+def graphs(draw: st.DrawFn, depth: int = NESTED) -> GraphProto:
     """A graph, sometimes nested far deeper than any exporter nests them."""
     graph = GraphProto(name=draw(names))
     graph.node.extend(draw(st.lists(nodes(depth), min_size=1, max_size=6)))
@@ -89,7 +90,7 @@ def graphs(draw: st.DrawFn, depth: int = 2) -> GraphProto:
                 value.type.tensor_type.elem_type = draw(st.integers(0, 20))
                 for size in draw(st.lists(sizes, max_size=4)):
                     value.type.tensor_type.shape.dim.add().dim_value = size
-    for _ in range(draw(st.sampled_from((0, 0, 0, 0, 12, 40)))):
+    for _ in range(draw(st.sampled_from((0, 0, 0, 0, 12, 24))) if depth == NESTED else 0):
         outer = GraphProto(name="outer")
         node = outer.node.add(op_type="If", input=["x"], output=["y"])
         node.attribute.add(name="then_branch", type=AttributeProto.GRAPH).g.CopyFrom(graph)
