@@ -27,6 +27,8 @@ struct Rows {
 };
 
 constexpr std::size_t kRowLanes = 32;   // sums of one weight row
+constexpr std::size_t kRound = 4;       // lists are filled up to whole rounds of events
+constexpr std::uint16_t kNoFill = 0xffff;
 constexpr std::size_t kListSlack = 64;  // entries that listing may write past an end
 
 // The emissions of one timestep of one sample.
@@ -41,6 +43,7 @@ struct Piece {
   std::ptrdiff_t bits, emissions;  // bytes of the plane of bits and emissions, from the window's first
   std::size_t size;
   std::uint16_t base;   // row of the first
+  std::uint16_t fill;   // row of zeros that fills up the list, behind the last piece of a chunk
   std::uint32_t chunk;  // which of a list's ends it is followed by
 };
 
@@ -126,7 +129,7 @@ struct Kernels {
                            std::uint8_t* bits);
   // Lists the events of a window whose bits start at `bits` and whose emissions start `from`
   // places after the first of the timestep. ends[chunk] of each piece becomes the end of the list
-  // so far, counted from `first`. Returns the number of events.
+  // so far, counted from `first`, filled up to whole rounds. Returns the length.
   std::size_t (*list_window)(const std::uint8_t* bits, const Stream& stream, std::ptrdiff_t from,
                              const Window& window, std::uint16_t* place, float* value,
                              std::uint32_t* ends, std::uint32_t first);

@@ -112,7 +112,7 @@ void Source::cut_window() {
       const auto n = std::min(size - done, kChunkRows - used);
       pieces_.push_back({(pixel * as_offset(pixel_bits_) + as_offset(done)) / 8,
                          place * as_offset(input_.channels) + as_offset(done), n,
-                         static_cast<std::uint16_t>(used),
+                         static_cast<std::uint16_t>(used), kNoFill,
                          static_cast<std::uint32_t>(chunk_rows_.size())});
       used += n;
       done += n;
@@ -127,9 +127,13 @@ void Source::cut_window() {
     }
     for (std::ptrdiff_t column = 0; column < columns; column += step) put(down, column, pixel_rows_);
   }
+  for (std::size_t i = 0; i < pieces_.size(); ++i) {
+    if (i + 1 < pieces_.size() && pieces_[i + 1].chunk == pieces_[i].chunk) continue;
+    pieces_[i].fill = static_cast<std::uint16_t>(chunk_rows_[pieces_[i].chunk - 1]);
+  }
   for (const auto rows : chunk_rows_) {
     chunk_first_.push_back(rows_);
-    rows_ += rows;
+    rows_ += rows + 1;  // the last row of a table is all zeros
   }
 }
 
@@ -175,7 +179,8 @@ void Source::pack(const float* weights) {
                   const auto column = (p * as_size(geometry_.stride[1]) +
                                        kx * as_size(geometry_.dilation[1])) / as_size(gaps);
                   const auto row = (ky * span + column) * pixel_rows_ + channel;
-                  table_[(block * rows_ + row) * kRowLanes + p * lanes + lane] = weight;
+                  const auto place = row + row / kChunkRows;  // a row of zeros behind each chunk
+                  table_[(block * rows_ + place) * kRowLanes + p * lanes + lane] = weight;
                 }
               });
 }

@@ -77,7 +77,8 @@ class Source {
   std::ptrdiff_t first_bits(std::size_t site, std::size_t block) const;
   std::ptrdiff_t first_emission(std::size_t site, std::size_t block) const;
   std::size_t chunks() const { return chunk_rows_.size(); }
-  std::size_t rows() const { return rows_; }  // most events of a window
+  // Most entries of the list of a window.
+  std::size_t entries() const { return rows_ + kRound * chunks(); }
   bool grouped() const { return geometry_.groups > 1; }
   const float* table(std::size_t block, std::size_t chunk) const;
 

@@ -86,7 +86,7 @@ class Tile {
     const Source& source = plan_.sources[s];
     Lists& lists = memory_.lists[s];
     const auto stride = source.chunks() + 1;
-    const auto room = count_ * steps_ * source.rows() + 2 * kListSlack;
+    const auto room = count_ * steps_ * source.entries() + 2 * kListSlack;
     if (lists.place.size() < room) lists.place.resize(room);
     if (!source.unit() && lists.value.size() < room) lists.value.resize(room);
     lists.ends.resize(count_ * steps_ * stride);
@@ -319,7 +319,7 @@ class Tile {
 std::size_t sites_of_part(const Call& call) {
   const auto steps = std::min(kSteps, call.timesteps);
   std::size_t rows = 1;
-  for (const auto& source : call.plan.sources) rows = std::max(rows, source.rows());
+  for (const auto& source : call.plan.sources) rows = std::max(rows, source.entries());
   const auto most = std::min(kListsOfPart, kEntriesOfPart / rows);
   return std::max<std::size_t>(1, most / steps);
 }
