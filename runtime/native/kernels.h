@@ -53,6 +53,13 @@ struct Window {
   std::size_t count;
 };
 
+// Where the windows of some sites start.
+struct Places {
+  const std::ptrdiff_t* bits;
+  const std::ptrdiff_t* emissions;
+  std::size_t count;
+};
+
 // Lists of events, by site and timestep; those of a chunk are numbers ends[chunk] .. ends[chunk + 1]
 // of each list's own `stride` ends. Sums lie kRowLanes floats apart, and `pitch` from site to site.
 struct EventLists {
@@ -127,12 +134,14 @@ struct Kernels {
   // Returns the number of events.
   std::size_t (*pack_bits)(const Stream& from, std::size_t first, std::size_t n,
                            std::uint8_t* bits);
-  // Lists the events of a window whose bits start at `bits` and whose emissions start `from`
-  // places after the first of the timestep. ends[chunk] of each piece becomes the end of the list
-  // so far, counted from `first`, filled up to whole rounds. Returns the length.
-  std::size_t (*list_window)(const std::uint8_t* bits, const Stream& stream, std::ptrdiff_t from,
-                             const Window& window, std::uint16_t* place, float* value,
-                             std::uint32_t* ends, std::uint32_t first);
+  // Lists the events of the windows of some sites at one timestep. The bits of window i start
+  // places.bits[i] bytes after `bits`, its emissions places.emissions[i] after the first. ends[0]
+  // becomes the start of its list, counted from `first`, and ends[chunk] of each piece the end of
+  // the list so far, filled up to whole rounds; the next window has its ends `pitch` further on.
+  // Returns the length of all lists.
+  std::size_t (*list_windows)(const std::uint8_t* bits, const Stream& stream, const Places& places,
+                              const Window& window, std::uint16_t* place, float* value,
+                              std::uint32_t* ends, std::size_t pitch, std::uint32_t first);
   // sums[list][lane] += sum over the events of each list of value * table[place][lane]; the sums
   // start at zero where they are `fresh`.
   void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table, bool fresh,

@@ -45,7 +45,7 @@ inline Lanes floor_of(Lanes x) {
 
 extern const Kernels table;
 const Kernels table = {"avx512", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_window, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
+                       advance_through, pack_bits, list_windows, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::avx512
 

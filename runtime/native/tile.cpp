@@ -97,22 +97,23 @@ class Tile {
       memory_.first_emission[i] = source.first_emission(site(i), block);
     }
     const Window window{source.pieces().data(), source.pieces().size()};
-    const auto pitch_of_ends = steps_ * stride;
+    const auto ends_pitch = steps_ * stride;
     std::uint32_t listed = 0;
-    Step now{};
     for (std::size_t t = 0; t < steps_; ++t) {
-      auto* ends = lists.ends.data() + t * stride;
-      for (std::size_t i = 0; i < count_; ++i, ends += pitch_of_ends) {
-        if (i == 0 || slot(i) != slot(i - 1)) now = step(i, s, t);
-        if (!now.listed) {
-          std::fill_n(ends, stride, listed);
-          continue;
+      for (std::size_t i = 0; i < count_;) {  // the sites of one sample at a time
+        const auto run = std::min(sites_.count - site(i), count_ - i);
+        const Step& now = step(i, s, t);
+        auto* ends = lists.ends.data() + i * ends_pitch + t * stride;
+        if (now.listed) {
+          const Places places{&memory_.first_bits[i], &memory_.first_emission[i], run};
+          float* value = source.unit() ? nullptr : lists.value.data() + listed;
+          listed += static_cast<std::uint32_t>(kernels().list_windows(
+              now.bits, source.stream(now.emissions), places, window,
+              lists.place.data() + listed, value, ends, ends_pitch, listed));
+        } else {
+          for (std::size_t k = 0; k < run; ++k) std::fill_n(ends + k * ends_pitch, stride, listed);
         }
-        ends[0] = listed;
-        float* value = source.unit() ? nullptr : lists.value.data() + listed;
-        listed += static_cast<std::uint32_t>(kernels().list_window(
-            now.bits + memory_.first_bits[i], source.stream(now.emissions),
-            memory_.first_emission[i], window, lists.place.data() + listed, value, ends, listed));
+        i += run;
       }
     }
   }
