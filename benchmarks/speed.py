@@ -32,19 +32,28 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.native.library import instruction_set, why_not_built
 from onnx2snn.runtime.simulate import Simulation, simulate
 
+PAUSE = 0.05
 OURS = {"bodies": "onnxruntime", "compiled": "onnxruntime", "event": "event"}
 
 
-def measure(runs: dict[str, Run], turns: int, clock: Callable[[], float]) -> dict[str, np.ndarray]:
-    """Return by contender the ratios A / contender of every turn."""
-    for run in runs.values():
-        run()
+def measure(
+    runs: dict[str, Run], turns: int, clock: Callable[[], float], least: float
+) -> dict[str, np.ndarray]:
+    """Return by contender the ratios A / contender of every turn.
+
+    In its turn a contender runs for at least ``least`` seconds, after a pause in which the thread
+    pools of the one before fall asleep and a run that warms the caches.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(turns):
         for name, run in runs.items():
-            start = clock()
+            time.sleep(PAUSE)
             run()
-            seconds[name].append(clock() - start)
+            done, start = 0, clock()
+            while done == 0 or clock() - start < least:
+                run()
+                done += 1
+            seconds[name].append((clock() - start) / done)
     limit = np.array(seconds["A"])
     return {name: limit / np.array(spent) for name, spent in seconds.items()}
 
@@ -78,7 +87,8 @@ def agreements(task: Task) -> tuple[float, dict[str, float]]:
 def rows(task: Task, title: str, told: argparse.Namespace) -> Iterator[str]:
     """Measure one net at one batch size and T and give the lines of the table."""
     runs: dict[str, Run] = {}
-    for name in names(told.peers):
+    wanted = names(told.peers)
+    for name in [n for n in wanted if told.runs is None or n in {"A", "bodies", *told.runs}]:
         try:
             run = load(name, task)
             run()
@@ -89,7 +99,7 @@ def rows(task: Task, title: str, told: argparse.Namespace) -> Iterator[str]:
             continue
         runs[name] = run
     clock = time.process_time if told.cpu_time else time.perf_counter
-    ratios = measure(runs, told.turns, clock)
+    ratios = measure(runs, told.turns, clock, told.seconds)
     rate, shares = agreements(task) if told.check else (float("nan"), {})
     expected = runs["bodies"]()
     for name, values in ratios.items():
@@ -130,7 +140,9 @@ def main() -> None:
     parser.add_argument("-T", "--timesteps", type=int, nargs="+", default=[32])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.2, help="least time of one turn")
     parser.add_argument("--cpu-time", action="store_true", help="for a machine with other work")
+    parser.add_argument("--runs", nargs="+", help="only these contenders, A and bodies")
     parser.add_argument("--peers", action="store_true", help="other frameworks too, if installed")
     parser.add_argument("--no-memory", dest="memory", action="store_false")
     parser.add_argument("--no-check", dest="check", action="store_false")

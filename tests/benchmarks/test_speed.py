@@ -40,7 +40,9 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> contenders.Task:
 def test_rows_of_our_own_runs(task: contenders.Task) -> None:
     if why_not_built():
         pytest.skip(why_not_built())
-    told = argparse.Namespace(peers=False, turns=2, cpu_time=True, memory=False, check=True)
+    told = argparse.Namespace(
+        peers=False, runs=None, turns=2, seconds=0.0, cpu_time=True, memory=False, check=True
+    )
     lines = list(speed.rows(task, "tiny", told))
     cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
     assert [row[1] for row in cells] == contenders.names(False)
