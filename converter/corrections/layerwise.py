@@ -54,16 +54,22 @@ class LayerRun:
 
     def emitted(self, **tried: Array) -> Array:
         """Return the stream of the layer [T*N, *F], with some constants replaced for this call."""
-        values = {self._names[key]: value for key, value in {**self.values, **tried}.items()}
+        values = self._constants(tried)
         result = self._session.run({**self._feeds, **values}, [self.layer.output])
         return np.asarray(result[self.layer.output], np.float32)
 
     def means(self, **tried: Array) -> NDArray[np.float64]:
         """Return the mean emission of every timestep per channel [T, C]."""
-        values = {self._names[key]: value for key, value in {**self.values, **tried}.items()}
+        values = self._constants(tried)
         name = f"{self.layer.output}{_MEAN}"
         by_row = np.asarray(self._session.run({**self._feeds, **values}, [name])[name], np.float64)
-        return np.asarray(by_row.reshape(self.timesteps, -1, by_row.shape[-1]).mean(axis=1))
+        channels = by_row.shape[-1] if by_row.ndim else 1  # a layer of rank 0 is one neuron
+        return np.asarray(by_row.reshape(self.timesteps, -1, channels).mean(axis=1))
+
+    def _constants(self, tried: Mapping[str, Array]) -> Tensors:
+        """Return the adjustable constants by tensor; sums of scalars are arrays again."""
+        values = {**self.values, **tried}
+        return {self._names[key]: np.asarray(value, np.float32) for key, value in values.items()}
 
     def mean(self, **tried: Array) -> NDArray[np.float64]:
         """Return the mean decoded value per channel [C]."""
@@ -72,6 +78,8 @@ class LayerRun:
     def per_channel(self, values: NDArray[np.float64]) -> Array:
         """Return values [C], or [K, C], in a shape that broadcasts to the layer (or K of it)."""
         rank = len(next(iter(self._feeds.values())).shape)
+        if rank == 0 and values.size == 1:
+            return np.asarray(values, np.float32).reshape(())
         shape = [1] * rank
         if values.ndim == 2:
             shape[0] = len(values)
