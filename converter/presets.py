@@ -184,7 +184,7 @@ class Preset(BaseModel):
 
     def _scaled(self, given: Mapping[str, Any]) -> dict[str, int]:
         timesteps = given.get("timesteps")
-        fixed = self.stimulus is None or self.stimulus == 1 or self.levels is None
+        fixed = self.stimulus is None or self.stimulus == 1 or self.levels is None or self.hold > 0
         if not isinstance(timesteps, int) or fixed:
             return {}
         share = timesteps / self.timesteps

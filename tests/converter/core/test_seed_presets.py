@@ -7,6 +7,7 @@ import pytest
 from conversions import draw, run
 from tests.nets import CONV_BN_RELU, LEAKY, build
 
+from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.presets import Preset
 from onnx2snn.converter.seed_presets import SEED_PRESETS
@@ -45,3 +46,8 @@ def test_it_tells_its_source_and_equation(preset: Preset) -> None:
     assert preset.source
     assert preset.equation
     assert preset.summary
+
+
+def test_levels_that_a_hold_was_made_for_stay_with_another_t() -> None:
+    held = find_preset("seed:hold").replaced({"timesteps": 64})
+    assert (held.levels, held.stimulus, held.hold) == (8, 8, 8)
