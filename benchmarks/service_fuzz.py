@@ -20,6 +20,13 @@ SETTINGS = {
     "ONNX2SNN_MAX_UPLOAD_BYTES": str(2**22),
 }
 
+# A schema cannot say whether a file holds a model, a token is ours or a preset exists: such
+# requests are answered with 400 or 422, in a problem.
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 409, 422, 429, "5xx"]
+"""
+
 
 def main() -> None:
     """Run it; the exit code is that of schemathesis, 0 without failures."""
@@ -31,11 +38,14 @@ def main() -> None:
         service = ServiceProcess(Path(folder) / "data", free_port(), SETTINGS).start()
         try:
             request(f"{service.url}/v1/models", perceptron(0))
+            config = Path(folder) / "schemathesis.toml"
+            config.write_text(CONFIG)
             command = [
-                *(sys.executable, "-m", "schemathesis.cli", "run"),
+                *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
                 f"{service.url}/openapi.json",
                 *("--max-examples", str(options.examples), "--seed", str(options.seed)),
                 *("--checks", "all", "--workers", "1", "--request-timeout", "120"),
+                *("--max-response-time", "60"),
                 *("--exclude-path-regex", "/events$"),  # an open stream, tested on its own
             ]
             code = subprocess.run(command, cwd=folder).returncode

@@ -65,7 +65,9 @@ class ServiceProcess:
             "ONNX2SNN_WORKERS": "2",
             "ONNX2SNN_WORKER_ID": "here",
             "ONNX2SNN_HEARTBEAT_SECONDS": "1",
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": os.pathsep.join(
+                [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
             **self.settings,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
