@@ -159,11 +159,11 @@ def convert(
                 library=library,
             )
         if settings.compensation:
-            spiking, factor = compensate(spiking, canonical.model, samples, library=library)
-            spiking = with_finding(
-                spiking,
-                Finding(code="compensation", message=f"all weights are enlarged by {factor:g}"),
-            )
+            told = "no factor was searched: time cannot be folded into the batch of this network"
+            if can_fold(spiking, canonical.model, samples.first(8)):
+                spiking, factor = compensate(spiking, canonical.model, samples, library=library)
+                told = f"all weights are enlarged by {factor:g}"
+            spiking = with_finding(spiking, Finding(code="compensation", message=told))
     with clock.stage("train read-out"):
         if settings.read_out == "lif-stdp":
             spiking = add_leaky_read_out(
