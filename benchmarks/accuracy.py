@@ -47,7 +47,7 @@ class Row:
     net: str
     preset: str = "graded"
     points: tuple[int, ...] = GRADED
-    knobs: Mapping[str, int] = field(default_factory=dict)
+    knobs: Mapping[str, object] = field(default_factory=dict)
     calibrated: bool = True
 
     @property
@@ -57,6 +57,9 @@ class Row:
         return ", ".join(told if self.calibrated else [*told, "no data"])
 
 
+_SIGNED: Mapping[str, object] = {"alphabet": "ternary"}
+"""Rate coding (S = T) by signed spikes with bounded memory."""
+
 ROWS = (
     Row("resnet20_cifar10_ft"),
     Row("resnet20_cifar10_ft", calibrated=False),
@@ -65,6 +68,11 @@ ROWS = (
     Row("resnet20_cifar10_ft", "rate", (32,), {"timesteps": 32}),
     Row("resnet20_cifar10_ft", "rate", (64,), {"timesteps": 64}),
     Row("resnet20_cifar10_ft", "rate", (128,), {"timesteps": 128}),
+    *(
+        Row("resnet20_cifar10_ft", "rate", (T,), {"timesteps": T, "levels": T, **_SIGNED})
+        for T in (8, 16, 32)
+    ),
+    Row("resnet20_cifar10_ft", "rate", (16,), {"timesteps": 16}),
     Row("resnet20_cifar10_dynamo_raw"),
     Row("resnet20_cifar10_dynamo_raw", "fast", (1, 2, 4, 8)),
     Row("mnist_mlp_relu"),
@@ -82,6 +90,9 @@ ROWS = (
     Row("ultraface_slim320"),
     Row("fashion_cnn_qcfs_l8", "ternary", (8, 16, 32, 64, 128)),
     Row("cifar10_vgg7_avg_qcfs_l8", "ternary", (8, 16, 32, 64, 128)),
+    Row("cifar10_vgg7_avg_qcfs_l8", "rate", (8,), {"timesteps": 8, "initial_potential": 0.3}),
+    Row("cifar10_vgg7_avg_qcfs_l8", "rate", (32,), {"timesteps": 32}),
+    Row("cifar10_vgg7_avg_qcfs_l8", "rate", (48,), {"timesteps": 48, "hold": 8, "stimulus": 8}),
 )
 
 
@@ -123,7 +134,7 @@ def measure(
     model, _ = convert(
         path,
         calibration=calibration.arrays if row.calibrated else None,
-        preset=find_preset(row.preset).model_copy(update=dict(row.knobs)),
+        preset=find_preset(row.preset).replaced(row.knobs),
     )
     seconds = time.perf_counter() - start
     evaluation = run(model, ann, read(folder / f"{row.net}.test.npz", ann), row, samples, memory)

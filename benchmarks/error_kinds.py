@@ -29,7 +29,7 @@ HEADS = (
 )
 NEURONS: Mapping[str, Mapping[str, object]] = {
     "IF": {},
-    "BIF": {"alphabet": "ternary", "memory": "none", "negative_threshold": -1.0},
+    "BIF": {"alphabet": "ternary", "memory": "none"},
     "mBIF": {"alphabet": "ternary", "negative_threshold": -1.0},
     "ST-BIF": {"alphabet": "ternary"},
 }

@@ -44,8 +44,9 @@ def correct(
         library: custom-op library that runs neurons compiled, if there is one.
     """
     neurons = [site for site in network.sites if site.role == "neuron"]
-    # Steps that were trained (QCFS) are exact: only what happens within T is corrected.
-    inexact = {site.name for site in neurons if site.activation.levels is None}
+    # Steps that were trained (QCFS) are exact at rest. Rate coding never rests: it is corrected.
+    never_rests = model.manifest.stimulus is None and not settled
+    inexact = {site.name for site in neurons if site.activation.levels is None or never_rests}
     if not preset.temporal_bias:
         neurons = [site for site in neurons if site.name in inexact]
     if not neurons:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conversions import draw, run, run_settled
-from tests.nets import CONV_BN_RELU, MLP, RESIDUAL, build
+from tests.nets import CONV_BN_RELU, MLP, RESIDUAL, STAIRS, build
 
 from onnx2snn.converter.convert import convert
 from onnx2snn.ir.session import Session
@@ -38,6 +38,28 @@ def test_rate_coding_is_corrected_at_its_own_timesteps() -> None:
         gap = run(model, feeds, 16)["y"] - expected
         errors.append(float(np.abs(gap.mean(axis=0)).max()))
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_staircases_are_corrected_in_rate_coding_only() -> None:
+    """At rest their steps are exact; rate coding is never at rest."""
+    ann = build(STAIRS)
+    feeds = draw(ann, 48)
+    expected = Session(ann).run(feeds)["y"]
+    errors: dict[str, list[float]] = {"rate": [], "ternary": []}
+    for preset, gaps in errors.items():
+        for corrected in (False, True):
+            model, _ = convert(
+                ann,
+                calibration=feeds,
+                preset=preset,
+                timesteps=8,
+                initial_potential=0.25,
+                bias_correction=corrected,
+            )
+            gap = run(model, feeds, 8)["y"] - expected
+            gaps.append(float(np.abs(gap.mean(axis=0)).max()))
+    assert errors["rate"][1] < 0.5 * errors["rate"][0]
+    assert errors["ternary"][1] == errors["ternary"][0]
 
 
 def test_only_constants_of_neurons_change() -> None:
