@@ -93,7 +93,7 @@ TRIALS = (
     ),
     Trial("cifar-methods", RESNET, "seed:hold", 192, (192,), most=50),
     Trial("qcfs", QCFS, "seed:clipfloor-if", 32, TO_32),
-    Trial("qcfs", QCFS, "seed:ftbc", 32, TO_32),
+    Trial("qcfs", QCFS, "seed:ftbc", 32, TO_32, NO_BIAS),
     Trial("qcfs", QCFS, "seed:clipfloor-mbif", 32, TO_32),
     Trial("qcfs", QCFS, "ternary", 32, TO_32),
     Trial("qcfs", QCFS, "seed:prolonged", 48, (16, 32, 48), {"stimulus": 16}),
