@@ -13,7 +13,7 @@ from onnx2snn.server.problems import ProblemDocument
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
 Sha256Path = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file.")]
 IdPath = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-PresetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9:_-]{0,39}$")]
+PresetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9:._-]{0,39}$")]
 JobKind = Literal["conversion", "evaluation", "simulation", "batch"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Label = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -102,7 +102,7 @@ def test_curl_examples_of_the_manual(service: Running, tmp_path: Path) -> None:
     manual = (ROOT / "docs" / "operations.md").read_text()
     block = next(b for b in re.findall(r"```bash\n(.*?)```", manual, re.S) if "curl" in b)
     commands = [line for line in block.replace("\\\n", " ").splitlines() if "curl" in line]
-    assert len(commands) == 7
+    assert len(commands) == 8
     shutil.copy(MODEL, tmp_path / "net.onnx")
     shutil.copy(CALIBRATION, tmp_path / "samples.npz")
     # What a reader copies out of one answer into the next request.
@@ -123,3 +123,4 @@ def test_curl_examples_of_the_manual(service: Running, tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "net.snn.onnx").stat().st_size > 1000
+    assert (tmp_path / "net.step.onnx").stat().st_size > 1000

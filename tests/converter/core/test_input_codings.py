@@ -86,8 +86,8 @@ def test_latency_is_one_event_per_input() -> None:
     first = fired.argmax(axis=0)
     assert first[bright & fired.any(0)].max() <= first[~bright & fired.any(0)].min()
     told = evaluate(model, ann, x)
-    assert "24 slots" in told.input_coding
-    assert "error <= 1/48" in told.input_coding
+    assert "32 slots" in told.input_coding
+    assert "error <= 1/64" in told.input_coding
     assert told.layers[0].events_per_neuron <= 1
 
 
