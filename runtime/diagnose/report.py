@@ -35,5 +35,4 @@ def _tiles(diagnosis: Diagnosis) -> list[dict[str, str]]:
     if diagnosis.agreement is not None:
         tiles.append((percent(diagnosis.agreement), f"agreement at T = {diagnosis.timesteps}"))
     tiles.append((diagnosis.worst_kind or "none", "error that costs most"))
-    tiles.append((diagnosis.worst_layer or "none", "layer to look at first"))
     return [{"value": value, "label": label} for value, label in tiles]
