@@ -14,6 +14,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from onnx2snn.converter.formats.settle_format import settle_format
+from onnx2snn.converter.graph.import_graph import import_graph
 from onnx2snn.converter.graph.input_shapes import fix_input_shapes
 from onnx2snn.converter.graph.observed_shapes import settle_symbols
 from onnx2snn.converter.graph.shapes import annotate_shapes, to_model
@@ -118,7 +119,7 @@ def canonicalise(
     """
     settled = settle_format(fix_input_shapes(source.model, input_shapes or {}))
     judge, changes = settled.judge, settled.changes
-    graph = gs.import_onnx(settled.model)
+    graph = import_graph(settled.model)
     annotate_shapes(graph)
     for step in passes:
         made = step(graph)

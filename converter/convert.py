@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from onnx2snn.converter.ann_functions import ANN_FUNCTIONS, inline
@@ -33,6 +32,7 @@ from onnx2snn.converter.catalogue import find_preset
 from onnx2snn.converter.corrections.compensation import compensate
 from onnx2snn.converter.corrections.correct import correct
 from onnx2snn.converter.describe import describe
+from onnx2snn.converter.graph.import_graph import import_graph
 from onnx2snn.converter.graph.segments import affine_constants
 from onnx2snn.converter.graph.to_model import to_model
 from onnx2snn.converter.input_codings import InputCoder, input_coder
@@ -56,6 +56,7 @@ from onnx2snn.ir.manifest import MANIFEST_KEY, Manifest
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.seal import seal
 from onnx2snn.ir.session import Session
+from onnx2snn.ir.stored_weights import WeightFile, whole
 
 Progress = Callable[[str, float], None]
 
@@ -111,7 +112,8 @@ def convert(
     asked = settings.knobs
     coder = input_coder(settings)
     with clock.stage("read"):
-        source = read_model(model)
+        weights = WeightFile()  # gone when this function is left
+        source = read_model(model, weights=weights)
     with clock.stage("canonicalise"):
         canonical = canonicalise(source, input_shapes=sample_shapes(source.model, calibration))
     with clock.stage("plan"):
@@ -183,6 +185,8 @@ def convert(
             spiking, search = search_timesteps(spiking, canonical.model, samples, max_loss)
     else:
         search = ()
+    with clock.stage("gather"):
+        spiking = SpikingModel(whole(spiking.proto))
     report = ConversionReport(
         manifest=spiking.manifest,
         neurons=sum(int(np.prod(site.shape[1:])) for site in network.sites),
@@ -240,7 +244,7 @@ def _grids(model: onnx.ModelProto, samples: Samples, coder: InputCoder) -> dict[
     """
     if coder.encoder is None:
         return {}
-    graph = gs.import_onnx(model)
+    graph = import_graph(model)
     plan = plan_network(graph)
     own = {tensor.name: own_grid(tensor, plan) for tensor in frontier(graph, plan)}
     names = [name for name, grid in own.items() if grid is None]

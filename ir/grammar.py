@@ -44,6 +44,7 @@ from onnx2snn.ir.ops import (
     TemporalBias,
     spiking_op,
 )
+from onnx2snn.ir.stored_weights import tensor_values
 
 Kind = Literal["constant", "raw", "stream", "estimate", "value"]
 SHAPE_OPS = ("Shape", "Size")
@@ -172,14 +173,14 @@ def _spiking_problems(
         if missing:
             yield _problem(node, f"parameters must be initializers: {', '.join(missing)}")
             return
-        values = {name: numpy_helper.to_array(constants[named[name]]) for name in checked}
+        values = {name: tensor_values(constants[named[name]]) for name in checked}
         yield from _parameter_problems(node, values)
 
 
 def _table_problems(node: onnx.NodeProto, table: onnx.TensorProto | None) -> Iterator[Finding]:
     if table is None:
         yield _problem(node, "its table must be an initializer")
-    elif not (table.dims and table.dims[0] and np.isfinite(numpy_helper.to_array(table)).all()):
+    elif not (table.dims and table.dims[0] and np.isfinite(tensor_values(table)).all()):
         yield _problem(node, "has a table without rows, or with values that are not finite")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,13 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import numpy_helper
 from pydantic import ValidationError
 
 from onnx2snn.ir.errors import InvalidModelError
 from onnx2snn.ir.manifest import FORMAT_VERSION, MANIFEST_KEY, Manifest
 from onnx2snn.ir.ops import DOMAIN, Neuron, spiking_op
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
+from onnx2snn.ir.stored_weights import WeightFile, tensor_values
 from onnx2snn.ir.types import Alphabet, Array
 
 STIMULUS = "onnx2snn/stimulus"
@@ -99,7 +99,7 @@ class SpikingModel:
     @cached_property
     def initializers(self) -> Mapping[str, NDArray[np.generic]]:
         """Return all constants of the graph by name."""
-        return {i.name: numpy_helper.to_array(i) for i in self.proto.graph.initializer}
+        return _Constants(self.proto.graph)
 
     @cached_property
     def neurons(self) -> tuple[NeuronLayer, ...]:
@@ -194,6 +194,28 @@ class SpikingModel:
                 f"cannot read {os.fspath(path)}: {error.strerror}", remedy="check the path"
             ) from error
         return cls.from_bytes(content)
+
+
+def stored_model(model: SpikingModel, weights: WeightFile) -> SpikingModel:
+    """Return a model with its large weights in a file; itself if it has too few to store."""
+    proto = weights.store(model.proto)
+    return model if proto is model.proto else SpikingModel(proto)
+
+
+class _Constants(Mapping[str, NDArray[np.generic]]):
+    """Constants that are read from the protobuf when they are looked at: large ones are copies."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._tensors = {tensor.name: tensor for tensor in graph.initializer}
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        return tensor_values(self._tensors[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 def _refuse_other_format(manifest: str) -> None:

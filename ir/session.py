@@ -13,8 +13,17 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from onnx2snn.ir.errors import InvalidModelError, SimulationError
+from onnx2snn.ir.stored_weights import WeightFile, folder, has_stored
 
 Tensors = dict[str, NDArray[np.generic]]
+
+
+def use_stored(options: ort.SessionOptions) -> None:
+    """Let a session map the weight file, and compute on the map: packed weights are a copy."""
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", folder()
+    )
+    options.add_session_config_entry("session.disable_prepacking", "1")
 
 
 class Session:
@@ -49,6 +58,11 @@ class Session:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if library is not None:
             options.register_custom_ops_library(library)
+        self._weights = WeightFile()
+        if isinstance(model, onnx.ModelProto):
+            model = self._weights.store(model)
+            if has_stored(model):
+                use_stored(options)
         content = model if isinstance(model, bytes) else model.SerializeToString()
         try:
             self._session = ort.InferenceSession(

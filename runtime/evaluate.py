@@ -10,8 +10,9 @@ import onnx
 from numpy.typing import NDArray
 
 from onnx2snn.ir.errors import SimulationError
-from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.model import SpikingModel, stored_model
 from onnx2snn.ir.session import Tensors
+from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.account import Account, account_for
 from onnx2snn.runtime.activity import silent_at
 from onnx2snn.runtime.chunks import Samples, check_samples, fixed_batch, padded
@@ -59,6 +60,8 @@ def evaluate(
         SimulationError: the simulation cannot run as asked.
         DataError: the samples do not fit the model.
     """
+    weights = WeightFile()  # gone when this function is left
+    model, ann = stored_model(model, weights), weights.store(ann)
     samples = check_samples(model, data)
     points = curve_points(timesteps)
     options = RunOptions(backend, memory, threads, "counts")

@@ -19,6 +19,7 @@ from onnx import helper, inliner
 from onnx2snn.ir.derive.parts import float_tensor, names_read
 from onnx2snn.ir.ops import IR_VERSION, OPSET
 from onnx2snn.ir.session import Session
+from onnx2snn.ir.stored_weights import tensor_values
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _tensors(
     computed = sorted(names - set(constants) - set(feeds))
     probe.graph.output.extend(onnx.ValueInfoProto(name=n) for n in computed if n not in known)
     values = Session(probe, optimised=False).run(feeds, computed) if computed else {}
-    stored = {name: onnx.numpy_helper.to_array(constants[name]) for name in names & set(constants)}
+    stored = {name: tensor_values(constants[name]) for name in names & set(constants)}
     return {**feeds, **stored, **values}
 
 

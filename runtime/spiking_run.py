@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from onnx2snn.ir.derive.record import sources
 from onnx2snn.ir.errors import SimulationError
-from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.model import SpikingModel, stored_model
 from onnx2snn.ir.session import Tensors
+from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.backends import Backend, find_backend
 from onnx2snn.runtime.chunked_run import ChunkedRun
 from onnx2snn.runtime.chunks import chunk, fixed_batch, padded
@@ -67,6 +68,8 @@ def run_chunks(
             f"{timesteps} timesteps cannot be run", remedy="ask for at least one timestep"
         )
     backend = find_backend(options.backend)
+    weights = WeightFile()  # gone with this generator
+    model = stored_model(model, weights)
     batch = model_batch(model)
     if options.early_exit is not None and batch is not None:
         raise SimulationError(

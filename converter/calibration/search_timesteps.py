@@ -32,7 +32,7 @@ def search_timesteps(
         DataError: no T up to 256 meets the bound.
     """
     reference = _run_in_parts(Session(ann), samples, {}, PART)
-    session = Session(model.to_bytes())
+    session = Session(model.proto)
     tried: dict[int, float] = {}
 
     def loss(timesteps: int) -> float:

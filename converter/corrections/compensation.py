@@ -51,7 +51,7 @@ def compensate(
     reference = _run(Session(ann), few, part)
     losses = []
     for factor in factors:
-        session = Session(enlarged(model, factor).to_bytes(), library=library)
+        session = Session(enlarged(model, factor).proto, library=library)
         losses.append(output_loss(reference, _run(session, few, part)))
     best = float(factors[int(np.argmin(losses))])
     return enlarged(model, best), best

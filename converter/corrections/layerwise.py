@@ -22,6 +22,7 @@ from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.model import NeuronLayer, SpikingModel
 from onnx2snn.ir.ops import TemporalBias
 from onnx2snn.ir.session import Session, Tensors
+from onnx2snn.ir.stored_weights import tensor_values
 from onnx2snn.ir.types import Array
 
 ADJUSTABLE = ("current",)
@@ -155,7 +156,7 @@ class LayerWalk:
         session = Session(part, library=self._library)
         constants = {t.name: t for t in self._proto.graph.initializer}
         values = {
-            key: np.asarray(numpy_helper.to_array(constants[name]), np.float32)
+            key: np.asarray(tensor_values(constants[name]), np.float32)
             for key, name in names.items()
         }
         return LayerRun(layer, axis, self._timesteps, self._gain, values, session, feeds, names)

@@ -35,6 +35,7 @@ from onnx2snn.converter.formats.refuse_foreign import refuse_foreign
 from onnx2snn.converter.formats.sink_quantisers import sink_quantisers
 from onnx2snn.converter.formats.use_float32 import use_float32
 from onnx2snn.converter.formats.write_quantisers import write_quantisers
+from onnx2snn.converter.graph.import_graph import import_graph
 from onnx2snn.converter.graph.shapes import annotate_shapes, to_model
 from onnx2snn.converter.judging.execution import ExecutionError
 from onnx2snn.converter.judging.judge import Judge
@@ -97,7 +98,7 @@ def settle_format(model: onnx.ModelProto) -> Settled:
     settled = _in_float32(model)
     if not any(_is_of_concern(node) for node in settled.model.graph.node):
         return settled
-    graph = gs.import_onnx(settled.model)
+    graph = import_graph(settled.model)
     annotate_shapes(graph)
     judge = settled.judge
     changes = _apply(OPERATORS, graph, judge)

@@ -19,6 +19,7 @@ from onnx import TensorProto
 from onnx2snn.converter.source.limits import all_graphs, constant_tensors
 from onnx2snn.ir.errors import UnsupportedOpError
 from onnx2snn.ir.findings import Change, Finding
+from onnx2snn.ir.stored_weights import tensor_values
 
 OTHER_FLOATS: dict[int, str] = {
     TensorProto.FLOAT16: "float16",
@@ -56,7 +57,7 @@ def _convert_constants(model: onnx.ModelProto) -> list[Change]:
         if tensor.data_type not in OTHER_FLOATS:
             continue
         became = f"float32, was {OTHER_FLOATS[tensor.data_type]}"
-        values = np.asarray(onnx.numpy_helper.to_array(tensor), np.float64)
+        values = np.asarray(tensor_values(tensor), np.float64)
         finite = np.isfinite(values)
         values = np.where(finite, np.clip(values, -limit, limit), values)
         tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), tensor.name))

@@ -16,6 +16,9 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from onnx2snn.ir.session import use_stored
+from onnx2snn.ir.stored_weights import has_stored
+
 Arrays = Mapping[str, NDArray[np.generic]]
 
 _ORT_TYPES: dict[str, np.dtype[np.generic]] = {
@@ -46,6 +49,8 @@ class Execution:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
         options.intra_op_num_threads = min(4, os.cpu_count() or 1)
+        if has_stored(model):
+            use_stored(options)
         try:
             self._session = ort.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]

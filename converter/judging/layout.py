@@ -73,7 +73,7 @@ def folds(model: SpikingModel, samples: Tensors) -> bool:
     try:
         # ONNX Runtime inlines every body. Rewriting that graph for a few runs costs more than it
         # saves, and its time grows faster than the network.
-        session = Session(model.to_bytes(), optimised=False)
+        session = Session(model.proto, optimised=False)
         return separates(session, samples, clock, _same)
     except InvalidModelError:
         return False

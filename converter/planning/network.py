@@ -12,6 +12,7 @@ import onnx_graphsurgeon as gs
 from onnx2snn.converter.activations import Activation
 from onnx2snn.converter.calibration.input_grid import InputGrid
 from onnx2snn.converter.graph.channels import channel_axis
+from onnx2snn.converter.graph.import_graph import import_graph
 from onnx2snn.converter.graph.to_model import to_model
 from onnx2snn.converter.judging.batching import batched_inputs
 from onnx2snn.converter.planning.plan import Marker, Plan, frontier, plan_network, read_out_tensors
@@ -112,7 +113,7 @@ def plan_nodes(
         preset: the knobs.
         grids: grid of every input; none for an analog first layer, or if no data is known yet.
     """
-    graph = gs.import_onnx(canonical)
+    graph = import_graph(canonical)
     changes = move_max_pools(graph, before_neuron=preset.pooling == "membrane")
     first = plan_network(graph)
     if first.problems:

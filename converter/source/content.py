@@ -63,7 +63,9 @@ def check_weights(model: onnx.ModelProto) -> list[Finding]:
         if tensor.data_type not in _FLOATS:
             continue
         try:
-            values = np.asarray(onnx.numpy_helper.to_array(tensor), np.float64)
+            values = onnx.numpy_helper.to_array(tensor)
+            if values.dtype.kind != "f":  # bfloat16
+                values = np.asarray(values, np.float64)
         except (ValueError, TypeError) as error:
             findings.append(_invalid("bad-constant", f"constant '{tensor.name}': {error}"))
             continue

@@ -37,6 +37,7 @@ from onnx2snn.ir.errors import (
     UnsupportedOpError,
 )
 from onnx2snn.ir.findings import Finding
+from onnx2snn.ir.stored_weights import WeightFile, put_back, whole
 
 __all__ = ["Limits", "Source", "read_model"]
 
@@ -66,13 +67,16 @@ class Source:
     opset: int
 
 
-def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
+def read_model(
+    model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS, weights: WeightFile | None = None
+) -> Source:
     """Read and check a model.
 
     Args:
         model: a path, the bytes of a file, or a loaded model. External data is read only for a
             path, and only from beside it.
         limits: what it may measure.
+        weights: where large weights stay; without it they are in the model again.
 
     Raises:
         InvalidModelError: it is no valid ONNX model; the findings say why.
@@ -81,12 +85,14 @@ def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
         UnsupportedOpsetError: its opset cannot be brought to 21.
     """
     data, name, directory = _load(model, limits)
-    proto = _parse(data)
+    proto, size = _parse(data), len(data)
+    digest = hashlib.sha256(data).hexdigest()
+    del data  # it is as large as the weights
     _raise_if(check_limits(proto, limits))
     _name_nodes(proto)  # so that findings can name them
     _raise_if(check_content(proto))
     external, findings = load_external_data(
-        constant_tensors(proto), directory, limits.max_bytes - len(data)
+        constant_tensors(proto), directory, limits.max_bytes - size
     )
     _raise_if([*findings, *check_weights(proto)] if not findings else findings)
     opset = standard_opset(proto)
@@ -94,6 +100,8 @@ def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
     proto.ir_version = max(proto.ir_version, 3)
     if proto.ir_version > onnx.IR_VERSION:
         proto.ir_version = IR_VERSION  # newer ones only add fields; what they hold is checked
+    file = WeightFile() if weights is None else weights  # each check would copy large weights
+    proto, stored = file.take(proto)
     expand_simplified_norm(proto, opset)
     check_model(proto)
     proto, expanded = expand_newer_functions(_inline_functions(proto))
@@ -101,7 +109,8 @@ def read_model(model: ModelLike, *, limits: Limits = _DEFAULT_LIMITS) -> Source:
     _name_nodes(proto)
     _forget_shapes(proto)
     check_model(proto)
-    digest = hashlib.sha256(data).hexdigest()
+    put_back(proto, stored)
+    proto = whole(proto) if weights is None else proto
     if external:
         digest = hashlib.sha256(f"{digest}{external}".encode()).hexdigest()
     return Source(proto, digest, name or proto.graph.name or "model", (*notes, *expanded), opset)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import onnx
 
 from onnx2snn.ir.session import Session
+from onnx2snn.ir.stored_weights import WeightFile, has_stored
 from onnx2snn.runtime.engine.lowering import lower
 from onnx2snn.runtime.native.library import custom_ops_path, why_not_built
 
@@ -32,5 +33,6 @@ class EventBackend:
 
     def load(self, model: onnx.ModelProto, *, threads: int = 0) -> Session:
         """Lower a model and load it."""
-        lowered = lower(model, self._dense_above)
+        weights = WeightFile() if has_stored(model) else None
+        lowered = lower(model, self._dense_above, weights)
         return Session(lowered, threads=threads, library=custom_ops_path())

@@ -17,6 +17,7 @@ from onnx.reference.op_run import OpRun
 
 from onnx2snn.ir.ops import DOMAIN, OPS, SpikingOp
 from onnx2snn.ir.session import Tensors
+from onnx2snn.ir.stored_weights import whole
 
 
 class ReferenceBackend:
@@ -39,7 +40,7 @@ class ReferenceBackend:
 
     def load(self, model: onnx.ModelProto, *, threads: int = 0) -> ReferenceModel:
         """Load a model; the evaluator has one thread, whatever is asked for."""
-        return ReferenceModel(ReferenceEvaluator(model, new_ops=self._classes), model)
+        return ReferenceModel(ReferenceEvaluator(whole(model), new_ops=self._classes), model)
 
 
 class ReferenceModel:

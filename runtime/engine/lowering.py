@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 
 from onnx2snn.ir.derive.parts import names_read, upstream
 from onnx2snn.ir.ops import DOMAIN, OPS, Neuron
+from onnx2snn.ir.stored_weights import WeightFile, tensor_values
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.engine import neurons, pools, recording, reshapes, slices, terms
 from onnx2snn.runtime.engine.attributes import attributes
@@ -35,22 +36,28 @@ _ON_SPIKES = {
 }
 
 
-def lower(model: onnx.ModelProto, dense_above: float | None = None) -> onnx.ModelProto:
+def lower(
+    model: onnx.ModelProto, dense_above: float | None = None, weights: WeightFile | None = None
+) -> onnx.ModelProto:
     """Return the model with fused layers for whatever of it the engine has a form for.
 
     Args:
         model: a folded model, a running body or a chunk of timesteps.
         dense_above: density of a timestep from which on a layer computes it densely; the
             engine's own measured choice if not given.
+        weights: where large weights of fused layers go; they stay in the model without it.
     """
-    return Lowering(model, dense_above).run()
+    return Lowering(model, dense_above, weights).run()
 
 
 class Lowering:
     """One walk over one graph."""
 
-    def __init__(self, model: onnx.ModelProto, dense_above: float | None) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, dense_above: float | None, weights: WeightFile | None
+    ) -> None:
         self._model = model
+        self._weights = weights
         self._dense_above = dense_above
         self._constants = {t.name: t for t in model.graph.initializer}
         self._shapes = infer_shapes(model)
@@ -95,7 +102,7 @@ class Lowering:
     def constant(self, name: str) -> NDArray[np.generic] | None:
         """Return a constant of the graph; None if the tensor is not one."""
         tensor = self._constants.get(name)
-        return None if tensor is None else numpy_helper.to_array(tensor)
+        return None if tensor is None else tensor_values(tensor)
 
     def floats(self, name: str) -> Array | None:
         """Return a float constant."""
@@ -113,8 +120,10 @@ class Lowering:
     def add_constant(self, name: str, value: NDArray[np.generic]) -> str:
         """Add a constant under the engine's prefix and return its full name."""
         full_name = f"{ENGINE}/{name}"
-        made = numpy_helper.from_array(np.ascontiguousarray(value), full_name)
-        self.added[full_name] = made
+        if self._weights is not None:
+            self.added[full_name] = self._weights.add(full_name, value)
+        else:
+            self.added[full_name] = numpy_helper.from_array(np.ascontiguousarray(value), full_name)
         return full_name
 
     def fired(self, stream: str) -> Emissions | None:
