@@ -23,6 +23,9 @@ from onnx2snn.cli.options import (
     SpikingFile,
     Std,
     Threads,
+    Weights,
+    WeightsChoice,
+    backend_name,
     image_options,
     timestep_list,
 )
@@ -54,6 +57,7 @@ def evaluate(
     exit_threshold: Threshold = None,
     exit_every: Every = 1,
     backend: Backend = "onnxruntime",
+    weights: Weights = WeightsChoice.FLOAT32,
     memory: Memory = "2GiB",
     threads: Threads = 0,
     cluster: Annotated[
@@ -78,6 +82,7 @@ def evaluate(
     from onnx2snn.converter.source.read import read_model
     from onnx2snn.ir.model import SpikingModel
 
+    backend = backend_name(backend, weights)
     images = image_options(size, mean, std, layout, scale)
     asked = None if timesteps is None else timestep_list(timesteps)
     leaving = ExitOptions(early_exit, calibration, max_loss, exit_threshold, exit_every)
@@ -146,6 +151,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         ("samples", count(evaluation.samples)),
         ("timesteps", f"T = {evaluation.timesteps}, S = {evaluation.stimulus_steps}"),
         ("alphabet", evaluation.alphabet + (graded if evaluation.alphabet == "graded" else "")),
+        ("backend", f"{evaluation.backend}, {evaluation.weights} weights"),
         ("input coding", evaluation.input_coding),
         ("read-out", evaluation.read_out),
         ("calibration", evaluation.calibration),

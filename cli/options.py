@@ -51,7 +51,23 @@ Timesteps = Annotated[
     int | None, typer.Option("--timesteps", metavar="N", min=1, help="Number of timesteps T.")
 ]
 Backend = Annotated[
-    str, typer.Option("--backend", metavar="B", help="onnxruntime, or reference (numpy, slow).")
+    str,
+    typer.Option(
+        "--backend", metavar="B", help="onnxruntime, event (compiled), or reference (numpy, slow)."
+    ),
+]
+
+
+class WeightsChoice(StrEnum):
+    """Form of the weights in front of spiking neurons."""
+
+    FLOAT32 = "float32"
+    INT8 = "int8"
+
+
+Weights = Annotated[
+    WeightsChoice,
+    typer.Option("--weights", help="int8: rounded to one byte; with --backend event only."),
 ]
 Memory = Annotated[
     str, typer.Option("--memory", metavar="2GiB", help="Memory that one run may take.")
@@ -93,6 +109,17 @@ Scale = Annotated[
         "--scale", metavar="F", rich_help_panel=_IMAGES, help="Factor on the pixels 0..255."
     ),
 ]
+
+
+def backend_name(backend: str, weights: WeightsChoice) -> str:
+    """Return the backend that runs with these weights.
+
+    Raises:
+        SimulationError: it has none of this form.
+    """
+    from onnx2snn.runtime.backends.event import named
+
+    return named(backend, weights.value)
 
 
 def image_options(

@@ -22,6 +22,9 @@ from onnx2snn.cli.options import (
     Std,
     Threads,
     Timesteps,
+    Weights,
+    WeightsChoice,
+    backend_name,
     image_options,
 )
 
@@ -52,6 +55,7 @@ def simulate(
     exit_threshold: Threshold = None,
     exit_every: Every = 1,
     backend: Backend = "onnxruntime",
+    weights: Weights = WeightsChoice.FLOAT32,
     record: Annotated[
         Record, typer.Option("--record", help="Keep spike trains, spike counts, or neither.")
     ] = Record.COUNTS,
@@ -76,6 +80,7 @@ def simulate(
     from onnx2snn.runtime.array_files import write_npz
     from onnx2snn.runtime.simulate import simulate as run
 
+    backend = backend_name(backend, weights)
     images = image_options(size, mean, std, layout, scale)
     leaving = ExitOptions(early_exit, calibration, max_loss, exit_threshold, exit_every)
     model = SpikingModel.load(snn)

@@ -15,6 +15,7 @@ from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.account import Account, account_for
 from onnx2snn.runtime.activity import silent_at
+from onnx2snn.runtime.backends.event import weights_of
 from onnx2snn.runtime.chunks import Samples, check_samples, fixed_batch, padded
 from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.energy import ENERGY_TABLES, EnergyTable
@@ -160,6 +161,7 @@ def _evaluation(
         read_out=manifest.read_out,
         calibration=f"{calibration.kind}, {calibration.samples} samples",
         backend=backend,
+        weights=weights_of(backend),
         samples=scores.ann.samples,
         neurons=account.neurons,
         ann=AnnRow(accuracy=scores.ann.accuracy, samples=scores.ann.samples, macs_per_sample=macs),

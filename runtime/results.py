@@ -158,6 +158,7 @@ class Evaluation(Result):
         read_out: how the outputs are decoded.
         calibration: source and size, in words.
         backend: what ran it.
+        weights: form of the weights in front of spiking neurons: ``float32`` or ``int8``.
         samples: evaluated samples.
         neurons: neurons per sample, encoders and spiking max-pooling units included.
         ann: the ANN row.
@@ -182,6 +183,7 @@ class Evaluation(Result):
     read_out: str
     calibration: str
     backend: str
+    weights: str = "float32"
     samples: int
     neurons: int
     ann: AnnRow

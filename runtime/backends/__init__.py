@@ -8,7 +8,12 @@ from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.onnxruntime import OnnxRuntimeBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 
-BACKENDS: tuple[Backend, ...] = (OnnxRuntimeBackend(), ReferenceBackend(), EventBackend())
+BACKENDS: tuple[Backend, ...] = (
+    OnnxRuntimeBackend(),
+    ReferenceBackend(),
+    EventBackend(),
+    EventBackend(weights="int8"),
+)
 
 
 def find_backend(name: str, backends: tuple[Backend, ...] = BACKENDS) -> Backend:

@@ -8,10 +8,35 @@ from __future__ import annotations
 
 import onnx
 
+from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.session import Session
 from onnx2snn.ir.stored_weights import WeightFile, has_stored
 from onnx2snn.runtime.engine.lowering import lower
 from onnx2snn.runtime.native.library import custom_ops_path, why_not_built
+
+WEIGHTS = ("float32", "int8")
+"""Forms of weights; the first is the default."""
+
+
+def named(backend: str, weights: str) -> str:
+    """Return the name of a backend with weights of another form.
+
+    Raises:
+        SimulationError: the backend has no such weights.
+    """
+    if weights == WEIGHTS[0]:
+        return backend
+    if weights not in WEIGHTS or backend != "event":
+        raise SimulationError(
+            f"backend '{backend}' has no {weights} weights",
+            remedy="choose backend 'event' with int8 weights, or float32 weights",
+        )
+    return f"event-{weights}"
+
+
+def weights_of(backend: str) -> str:
+    """Return the form of the weights that a backend of this name runs with."""
+    return "int8" if backend == named("event", "int8") else WEIGHTS[0]
 
 
 class EventBackend:
@@ -20,12 +45,26 @@ class EventBackend:
     Args:
         dense_above: density of a timestep from which on a layer computes it densely, 0 to 1; the
             engine's measured choice if not given.
+        weights: ``float32``, or ``int8``: the weights in front of neurons rounded to one byte (see
+            ``engine/int8.py``). That backend is called ``event-int8``.
+
+    Raises:
+        SimulationError: there is no such form of weights.
     """
 
-    name = "event"
-
-    def __init__(self, dense_above: float | None = None) -> None:
+    def __init__(self, dense_above: float | None = None, weights: str = "float32") -> None:
+        if weights not in WEIGHTS:
+            raise SimulationError(
+                f"the event engine has no weights '{weights}'",
+                remedy=f"choose one of: {', '.join(WEIGHTS)}",
+            )
         self._dense_above = dense_above
+        self._weights = weights
+
+    @property
+    def name(self) -> str:
+        """Return the name the backend is chosen by."""
+        return named("event", self._weights)
 
     def why_unavailable(self) -> str:
         """Say that the library is missing, if it is."""
@@ -34,5 +73,6 @@ class EventBackend:
     def load(self, model: onnx.ModelProto, *, threads: int = 0) -> Session:
         """Lower a model and load it."""
         weights = WeightFile() if has_stored(model) else None
-        lowered = lower(model, self._dense_above, weights)
+        int8 = self._weights == "int8"
+        lowered = lower(model, self._dense_above, weights, int8=int8)
         return Session(lowered, threads=threads, library=custom_ops_path())

@@ -23,6 +23,7 @@ from onnx2snn.ir.stored_weights import WeightFile, tensor_values
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.engine import neurons, pools, recording, reshapes, slices, terms
 from onnx2snn.runtime.engine.attributes import attributes
+from onnx2snn.runtime.engine.int8 import whole_weights
 from onnx2snn.runtime.engine.once import Held, total_read_out
 from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
 from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
@@ -37,7 +38,11 @@ _ON_SPIKES = {
 
 
 def lower(
-    model: onnx.ModelProto, dense_above: float | None = None, weights: WeightFile | None = None
+    model: onnx.ModelProto,
+    dense_above: float | None = None,
+    weights: WeightFile | None = None,
+    *,
+    int8: bool = False,
 ) -> onnx.ModelProto:
     """Return the model with fused layers for whatever of it the engine has a form for.
 
@@ -46,19 +51,25 @@ def lower(
         dense_above: density of a timestep from which on a layer computes it densely; the
             engine's own measured choice if not given.
         weights: where large weights of fused layers go; they stay in the model without it.
+        int8: round the weights in front of fused neurons to whole numbers of one byte.
     """
-    return Lowering(model, dense_above, weights).run()
+    return Lowering(model, dense_above, weights, int8).run()
 
 
 class Lowering:
     """One walk over one graph."""
 
     def __init__(
-        self, model: onnx.ModelProto, dense_above: float | None, weights: WeightFile | None
+        self,
+        model: onnx.ModelProto,
+        dense_above: float | None,
+        weights: WeightFile | None,
+        int8: bool = False,
     ) -> None:
         self._model = model
         self._weights = weights
         self._dense_above = dense_above
+        self._int8 = int8
         self._constants = {t.name: t for t in model.graph.initializer}
         self._shapes = infer_shapes(model)
         self._made = {v.name for v in model.graph.input} | set(self._constants)
@@ -193,7 +204,12 @@ class Lowering:
             law |= {"held": int(held is not None)}
         else:
             kind = "Layer" if emissions.codes else "LayerValues"
-            inputs = [*parameters, *self._sources(node.output[0], sums)]
+            scale = self.add_constant("no_scale", np.zeros(0, np.float32))
+            if self._int8:
+                sums, scales = whole_weights(sums)
+                if scales is not None:
+                    scale = self.add_constant(f"{node.output[0]}/scale", scales)
+            inputs = [*parameters, scale, *self._sources(node.output[0], sums)]
             law |= self._choice()
         outputs = [emissions.tensor, *node.output[1:]]
         self.nodes.append(
@@ -287,7 +303,9 @@ class Lowering:
     def _add_currents(self, name: str) -> None:
         zero = self.add_constant("zero", np.zeros((), np.float32))
         one = self.add_constant("one", np.ones((), np.int64))
-        inputs = [zero] * 5 + [one] * 2 + [zero] * 2 + self._sources(name, self._sums[name])
+        scale = self.add_constant("no_scale", np.zeros(0, np.float32))
+        inputs = [zero] * 5 + [one] * 2 + [zero] * 2 + [scale]
+        inputs += self._sources(name, self._sums[name])
         self.nodes.append(
             helper.make_node("Currents", inputs, [name], domain=ENGINE, **self._choice())
         )

@@ -146,6 +146,12 @@ struct Kernels {
   // start at zero where they are `fresh`.
   void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table, bool fresh,
                     float* sums);
+  // The same for lists of unit events and rows of whole numbers from -127 to 127.
+  void (*add_int8_lists)(const EventLists& lists, std::size_t chunk, const std::int8_t* table,
+                         bool fresh, float* sums);
+  // sums[site][timestep][lane] *= scale[lane] where driven, with a pitch from site to site.
+  void (*scale_sums)(const float* scale, const char* driven, std::size_t sites,
+                     std::size_t timesteps, std::size_t pitch, float* sums);
   // sums[site][lane] += emission * quantum[lane] of sites that lie next to each other; sets
   // driven[site] where there was an event. Sums and driven have a pitch from site to site.
   void (*add_current)(const std::int8_t* codes, std::size_t sites, const float* quanta,

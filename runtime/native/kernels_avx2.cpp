@@ -31,19 +31,34 @@ inline Lanes floor_of(Lanes x) {
   return reinterpret_cast<Lanes>(_mm256_floor_ps(reinterpret_cast<__m256>(x)));
 }
 
+using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
+using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
+
+inline Shorts widened(const std::int8_t* from) {
+  return reinterpret_cast<Shorts>(
+      _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+}
+
+inline Words widened(HalfShorts from) {
+  return reinterpret_cast<Words>(_mm256_cvtepi16_epi32(reinterpret_cast<__m128i>(from)));
+}
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
 #include "neuron_time.inc"
 #include "events.inc"
 #include "rows.inc"
+#include "rows_int8.inc"
 #include "tally.inc"
 
 }  // namespace
 
 extern const Kernels table;
 const Kernels table = {"avx2", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_windows, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
+                       advance_through, pack_bits, list_windows, add_lists, add_int8_lists, scale_sums,
+                       add_current, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::avx2
 

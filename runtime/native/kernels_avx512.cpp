@@ -33,19 +33,34 @@ inline Lanes floor_of(Lanes x) {
   return reinterpret_cast<Lanes>(_mm512_roundscale_ps(reinterpret_cast<__m512>(x), 0x09));
 }
 
+using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
+using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
+
+inline Shorts widened(const std::int8_t* from) {
+  return reinterpret_cast<Shorts>(
+      _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+}
+
+inline Words widened(HalfShorts from) {
+  return reinterpret_cast<Words>(_mm512_cvtepi16_epi32(reinterpret_cast<__m256i>(from)));
+}
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
 #include "neuron_time.inc"
 #include "events.inc"
 #include "rows.inc"
+#include "rows_int8.inc"
 #include "tally.inc"
 
 }  // namespace
 
 extern const Kernels table;
 const Kernels table = {"avx512", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_windows, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
+                       advance_through, pack_bits, list_windows, add_lists, add_int8_lists, scale_sums,
+                       add_current, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::avx512
 

@@ -21,18 +21,32 @@ inline Lanes floor_of(Lanes x) {
   return x;
 }
 
+using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
+using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
+
+inline Shorts widened(const std::int8_t* from) {
+  std::int8_t __attribute__((vector_size(2 * kWidth))) bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return __builtin_convertvector(bytes, Shorts);
+}
+
+inline Words widened(HalfShorts from) { return __builtin_convertvector(from, Words); }
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
 #include "neuron_time.inc"
 #include "events.inc"
 #include "rows.inc"
+#include "rows_int8.inc"
 #include "tally.inc"
 
 }  // namespace
 
 extern const Kernels table;
 const Kernels table = {"portable", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_windows, add_lists, add_current, add_dense, add_depthwise, to_quanta, tally};
+                       advance_through, pack_bits, list_windows, add_lists, add_int8_lists, scale_sums,
+                       add_current, add_dense, add_depthwise, to_quanta, tally};
 
 }  // namespace onnx2snn::portable

@@ -82,7 +82,7 @@ class LayerKernel : public Kernel {
 
   void compute(const Context& context) override {
     const auto inputs = source_inputs(context);
-    const auto plan = holder_.plan_for(inputs);
+    const auto plan = holder_.plan_for(inputs, context.input(kScale));
     const auto& shape = inputs.front().emissions.shape;
     const Clock clock(context.input(5), carried_);
     const auto timesteps = clock.steps;

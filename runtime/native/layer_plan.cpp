@@ -60,6 +60,21 @@ void check_weights(const SourceInput& input, const Geometry& geometry) {
   }
 }
 
+// One number for each output channel, by lane.
+Line<float> lanes_of(const Tensor& numbers, const Extent& output, const Sites& sites) {
+  if (static_cast<std::size_t>(numbers.size()) != output.channels) {
+    throw std::invalid_argument("a layer needs one scale for each output channel");
+  }
+  Line<float> lanes(sites.blocks * kRowLanes, 0.0F);
+  for (std::size_t c = 0; c < output.channels; ++c) {
+    for (std::size_t p = 0; p < sites.shared; ++p) {
+      const auto lane = p * sites.channels + c % sites.channels;
+      lanes[c / sites.channels * kRowLanes + lane] = numbers.as<float>()[c];
+    }
+  }
+  return lanes;
+}
+
 }  // namespace
 
 Extent SourceInput::extent() const {
@@ -94,8 +109,10 @@ std::vector<SourceInput> source_inputs(const Context& context) {
   return sources;
 }
 
-LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs)
+LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scales)
     : output(output_of(inputs.front())), sites(output) {
+  const bool whole = scales.size() > 0;
+  if (whole) scale = lanes_of(scales, output, sites);
   for (const auto& input : inputs) {
     if (!same(output_of(input), output)) {
       throw std::invalid_argument("the sources of a layer differ in shape");
@@ -106,7 +123,8 @@ LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs)
     if (geometry.link == Link::full) moved = channel_last(input, geometry);
     const float* weights = moved.empty() ? input.weights.as<float>() : moved.data();
     extents.push_back(input.extent());
-    sources.emplace_back(geometry, weights, seen(input, geometry), output, sites, input.codes());
+    sources.emplace_back(geometry, weights, seen(input, geometry), output, sites, input.codes(),
+                         whole);
   }
 }
 
@@ -118,9 +136,10 @@ bool LayerPlan::fits(const std::vector<SourceInput>& inputs) const {
   return true;
 }
 
-std::shared_ptr<const LayerPlan> PlanHolder::plan_for(const std::vector<SourceInput>& inputs) {
+std::shared_ptr<const LayerPlan> PlanHolder::plan_for(const std::vector<SourceInput>& inputs,
+                                                      const Tensor& scale) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (plan_ == nullptr || !plan_->fits(inputs)) plan_ = std::make_shared<LayerPlan>(inputs);
+  if (plan_ == nullptr || !plan_->fits(inputs)) plan_ = std::make_shared<LayerPlan>(inputs, scale);
   return plan_;
 }
 

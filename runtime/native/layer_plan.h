@@ -11,7 +11,8 @@ namespace onnx2snn {
 
 constexpr std::size_t kMostSources = 4;
 constexpr std::size_t kFirstState = 7;   // inputs before it: the neuron's parameters
-constexpr std::size_t kFirstSource = 9;  // charge and count lie between, channel-last
+constexpr std::size_t kScale = 9;        // charge and count lie between, channel-last
+constexpr std::size_t kFirstSource = 10;
 
 // A source as it stands among the inputs of a layer.
 struct SourceInput {
@@ -79,7 +80,9 @@ struct Workspace {
 
 class LayerPlan {
  public:
-  explicit LayerPlan(const std::vector<SourceInput>& inputs);
+  // `scale`: what the whole numbers that are weights count for, one for each output channel; empty
+  // where weights are what they are.
+  LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale);
 
   bool fits(const std::vector<SourceInput>& inputs) const;
 
@@ -87,6 +90,7 @@ class LayerPlan {
   Extent output;
   Sites sites;
   std::vector<Source> sources;
+  Line<float> scale;  // [block][lane], or empty
   mutable Shelf<Scratch> scratch;
   mutable Shelf<Workspace> workspaces;
 };
@@ -94,7 +98,8 @@ class LayerPlan {
 // The plan for the inputs at hand; concurrent calls share it.
 class PlanHolder {
  public:
-  std::shared_ptr<const LayerPlan> plan_for(const std::vector<SourceInput>& inputs);
+  std::shared_ptr<const LayerPlan> plan_for(const std::vector<SourceInput>& inputs,
+                                            const Tensor& scale);
 
  private:
   std::mutex mutex_;

@@ -54,8 +54,13 @@ Sites::Sites(const Extent& output) {
 }
 
 Source::Source(const Geometry& geometry, const float* weights, const Extent& input,
-               const Extent& output, const Sites& sites, bool codes)
-    : geometry_(geometry), input_(input), output_(output), sites_(sites), codes_(codes) {
+               const Extent& output, const Sites& sites, bool codes, bool whole)
+    : geometry_(geometry),
+      input_(input),
+      output_(output),
+      sites_(sites),
+      codes_(codes),
+      whole_(whole) {
   if (geometry_.link == Link::identity) {
     dense_.assign(kRowLanes * sites_.blocks, 0.0F);
     for (std::size_t c = 0; c < input_.channels; ++c) {
@@ -155,13 +160,18 @@ const float* Source::table(std::size_t block, std::size_t chunk) const {
   return table_.data() + (block * rows_ + chunk_first_[chunk]) * kRowLanes;
 }
 
+const std::int8_t* Source::byte_table(std::size_t block, std::size_t chunk) const {
+  return byte_table_.data() + (block * rows_ + chunk_first_[chunk]) * kRowLanes;
+}
+
 void Source::pack(const float* weights) {
   const bool depthwise = geometry_.link == Link::depthwise;
   const auto inputs = depthwise ? 1 : channels_;
   const auto lanes = sites_.channels;
   dense_table_ = taps_.size() * inputs * lanes;
   dense_.assign(dense_table_ * sites_.blocks, 0.0F);
-  table_.assign(rows_ * kRowLanes * sites_.blocks, 0.0F);
+  const auto entries = rows_ * kRowLanes * sites_.blocks;
+  bytes() ? byte_table_.assign(entries, 0) : table_.assign(entries, 0.0F);
   const auto outputs_of_group = geometry_.outputs / geometry_.groups;
   const auto inputs_of_group = input_.channels / geometry_.groups;
   const auto gaps = sites_.shared == 1 ? geometry_.dilation[1] : 1;
@@ -180,7 +190,12 @@ void Source::pack(const float* weights) {
                                        kx * as_size(geometry_.dilation[1])) / as_size(gaps);
                   const auto row = (ky * span + column) * pixel_rows_ + channel;
                   const auto place = row + row / kChunkRows;  // a row of zeros behind each chunk
-                  table_[(block * rows_ + place) * kRowLanes + p * lanes + lane] = weight;
+                  const auto entry = (block * rows_ + place) * kRowLanes + p * lanes + lane;
+                  if (bytes()) {
+                    byte_table_[entry] = static_cast<std::int8_t>(weight);
+                  } else {
+                    table_[entry] = weight;
+                  }
                 }
               });
 }

@@ -58,7 +58,7 @@ struct StepEvents {
 class Source {
  public:
   Source(const Geometry& geometry, const float* weights, const Extent& input,
-         const Extent& output, const Sites& sites, bool codes);
+         const Extent& output, const Sites& sites, bool codes, bool whole);
 
   // Reads one timestep: counts its events, and spreads them out if more than `dense_above` of all
   // fire. `before` is the timestep before, null at the first.
@@ -80,7 +80,10 @@ class Source {
   // Most entries of the list of a window.
   std::size_t entries() const { return rows_ + kRound * chunks(); }
   bool grouped() const { return geometry_.groups > 1; }
+  // Weights are whole numbers from -127 to 127, and rows of them serve unit events: one byte each.
+  bool bytes() const { return whole_ && unit() && listed(); }
   const float* table(std::size_t block, std::size_t chunk) const;
+  const std::int8_t* byte_table(std::size_t block, std::size_t chunk) const;
 
   // sums[site][lane] of `sites` sites of one row of outputs, `stride` floats apart, += the currents
   // of a dense step.
@@ -103,7 +106,7 @@ class Source {
   Extent input_, output_;
   Sites sites_;
   const Kernels& kernels_ = kernels();
-  bool codes_;
+  bool codes_, whole_;
   std::size_t channels_ = 0;  // of the input, that reach one block
   std::size_t pixel_rows_ = 0;  // weight rows of a pixel of a window
   std::size_t rows_ = 0;      // of a window
@@ -113,6 +116,7 @@ class Source {
   std::vector<std::size_t> chunk_rows_;
   std::vector<std::size_t> chunk_first_;  // row of the first, in the table of a block
   Line<float> table_;                     // [block][row of the window][pixel][lane]
+  Line<std::int8_t> byte_table_;          // the same in bytes, in its place
   Line<float> dense_;                     // [block][tap][channel][lane]; of a current: quanta [block][lane]
   std::vector<Tap> taps_;
 };

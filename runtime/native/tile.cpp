@@ -126,22 +126,32 @@ class Tile {
       if (plan_.sources[s].listed()) add_lists(s, block, fresh);
     }
     if (fresh) std::fill_n(memory_.sums.data(), count_ * pitch(), 0.0F);
-    for (std::size_t s = 0; s < plan_.sources.size(); ++s) {
-      for (std::size_t i = 0; i < count_;) {  // the sites of one row of one sample at a time
-        const auto run = std::min(sites_.across - site(i) % sites_.across, count_ - i);
-        for (std::size_t t = 0; t < steps_; ++t) {
-          if (plan_.sources[s].current()) add_current(i, run, s, t, block);
-          if (step(i, s, t).plane != nullptr) add_plane(i, run, s, t, block);
-        }
-        i += run;
-      }
+    add_sites(block, false);
+    if (!plan_.scale.empty()) {  // whole numbers so far; what follows is current already
+      kernels().scale_sums(plan_.scale.data() + block * kRowLanes, memory_.driven.data(), count_,
+                           steps_, pitch(), memory_.sums.data());
     }
+    add_sites(block, true);
     for (std::size_t i = 0; i < count_; ++i) {
       const Step* steps_of = &step(i, 0, 0);
       for (std::size_t t = 1; t < steps_; ++t) {
         if (!steps_of[t].stands) continue;
         std::copy_n(sums(i, t - 1), kRowLanes, sums(i, t));
         memory_.driven[i * steps_ + t] = memory_.driven[i * steps_ + t - 1];
+      }
+    }
+  }
+
+  // What is added timestep by timestep: dense steps, or else emissions that are currents.
+  void add_sites(std::size_t block, bool currents) {
+    for (std::size_t s = 0; s < plan_.sources.size(); ++s) {
+      for (std::size_t i = 0; i < count_;) {  // the sites of one row of one sample at a time
+        const auto run = std::min(sites_.across - site(i) % sites_.across, count_ - i);
+        for (std::size_t t = 0; t < steps_ && plan_.sources[s].current() == currents; ++t) {
+          if (currents) add_current(i, run, s, t, block);
+          if (step(i, s, t).plane != nullptr) add_plane(i, run, s, t, block);
+        }
+        i += run;
       }
     }
   }
@@ -153,7 +163,10 @@ class Tile {
     const EventLists lists{from.place.data(), from.value.data(), from.ends.data(), stride,
                            count_,            steps_,            pitch(),          source.unit()};
     for (std::size_t chunk = 0; chunk < source.chunks(); ++chunk) {
-      kernels().add_lists(lists, chunk, source.table(block, chunk), fresh, memory_.sums.data());
+      float* sums = memory_.sums.data();
+      source.bytes()
+          ? kernels().add_int8_lists(lists, chunk, source.byte_table(block, chunk), fresh, sums)
+          : kernels().add_lists(lists, chunk, source.table(block, chunk), fresh, sums);
       fresh = false;
     }
     for (std::size_t i = 0; i < count_ * steps_; ++i) {

@@ -14,6 +14,7 @@ from tests.cli.conftest import mlp
 
 from onnx2snn.cli.app import VERBS
 from onnx2snn.cli.output import printable
+from onnx2snn.runtime.native.library import why_not_built
 
 
 def test_evaluate_json_keeps_the_contract(
@@ -76,6 +77,26 @@ def test_unknown_backend(run, snn: Path, ann: Path, data: Path) -> None:
     ran = run("evaluate", snn, "--ann", ann, "--data", data, "--backend", "abacus")
     assert ran.code == 2
     assert "onnxruntime" in ran.err
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "reference"])
+def test_int8_weights_are_those_of_the_event_engine(
+    run, snn: Path, ann: Path, data: Path, tmp_path: Path, backend: str
+) -> None:
+    asked = ("--data", data, "--backend", backend, "--weights", "int8")
+    for verb in (("evaluate", snn, "--ann", ann), ("simulate", snn, "-o", tmp_path / "out.npz")):
+        ran = run(*verb, *asked)
+        assert ran.code == 2
+        assert "has no int8 weights" in " ".join(ran.err.split())
+
+
+@pytest.mark.skipif(bool(why_not_built()), reason="needs the compiled engine")
+def test_an_account_says_what_its_weights_are(run, snn: Path, ann: Path, data: Path) -> None:
+    asked = ("evaluate", snn, "--ann", ann, "--data", data, "--backend", "event")
+    assert run(*asked, "--json").json["weights"] == "float32"
+    whole = run(*asked, "--weights", "int8", "--json")
+    assert (whole.code, whole.json["weights"]) == (0, "int8")
+    assert "int8 weights" in run(*asked, "--weights", "int8").out
 
 
 @pytest.mark.parametrize(("record", "kept"), [("spikes", 2), ("counts", 1), ("none", 0)])

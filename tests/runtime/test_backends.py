@@ -8,6 +8,7 @@ from spiking_nets import conv_net, images
 
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.runtime.backends import BACKENDS, Backend, find_backend
+from onnx2snn.runtime.backends.event import weights_of
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.simulate import simulate
 
@@ -23,6 +24,7 @@ EACH = pytest.mark.parametrize(
             ),
         )
         for backend in BACKENDS
+        if weights_of(backend.name) == "float32"
     ],
 )
 

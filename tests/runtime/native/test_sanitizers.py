@@ -19,7 +19,8 @@ FLAGS = [
     *("-std=c++17", "-O1", "-g", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"),
 ]
-TESTS = "random_nets or read_out or held or threads"
+TESTS = "random_nets or read_out or held or threads or integer_model or long_sums"
+FILES = ("test_event_engine.py", "test_int8_weights.py")
 
 
 def runtime_library(compiler: str, name: str) -> str:
@@ -41,7 +42,7 @@ def test_no_bad_access(isa: str, sanitized: tuple[Path, str]) -> None:
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    command += [str(HERE / "test_event_engine.py"), "-k", f"({TESTS}) and {isa}"]
+    command += [*(str(HERE / name) for name in FILES), "-k", f"({TESTS}) and {isa}"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
 
