@@ -93,7 +93,7 @@ class Bounds:
 
     def __or__(self, other: Bounds) -> Bounds:
         """Join what was seen on two chunks of samples."""
-        return Bounds(self.free | other.free, self.on_grid and other.on_grid)
+        return Bounds(np.asarray(self.free | other.free), self.on_grid and other.on_grid)
 
 
 def bounds_of(part: Part, values: Array, gain: int) -> Bounds:

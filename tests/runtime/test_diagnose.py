@@ -11,6 +11,7 @@ from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.session import Session
 from onnx2snn.runtime import diagnose, simulate, write_diagnosis
 from onnx2snn.runtime.diagnose.kinds import KINDS
+from onnx2snn.runtime.diagnose.references import Bounds
 
 EXCITED = """
 net (float[N,4] x) => (float[N,3] y) <float[4,8] w1, float[8,6] w2, float[6,3] w3>
@@ -169,3 +170,12 @@ def test_the_page_says_what_the_numbers_say(tmp_path) -> None:
     assert "premature" in text
     assert "excited" in text
     assert (tmp_path / "found.json").read_text().count('"kind"') == len(found.errors)
+
+
+def test_bounds_of_a_lone_quantum_stay_arrays() -> None:
+    # numpy makes a scalar of two arrays without axes, and onnxruntime takes no scalars.
+    alone = Bounds(np.full((), False), on_grid=True)
+    both = alone | Bounds(np.full((), True), on_grid=True)
+    assert isinstance(both.free, np.ndarray)
+    assert both.free
+    assert both.on_grid
