@@ -113,7 +113,7 @@ def connect(address: str) -> Any:
             remedy="pip install 'onnx2snn[cluster]'",
         ) from error
     try:
-        return Client(address, timeout=20, set_as_default=False)  # type: ignore[no-untyped-call]
+        return Client(address, timeout=20, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise SimulationError(
             f"no Dask scheduler answers at {address}: {str(error)[:200]}",
@@ -154,7 +154,7 @@ def _run(
 
     numbered = enumerate(jobs)
     running: dict[Any, int] = {}
-    finished = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
+    finished = as_completed(loop=client.loop)
 
     def send() -> None:
         following = next(numbered, None)
@@ -163,7 +163,7 @@ def _run(
             (sent,) = client.scatter([samples], hash=False)  # a bare dict would be taken apart
             future = client.submit(measure_part, networks, sent, *rest, pure=False)
             running[future] = index
-            finished.add(future)  # type: ignore[no-untyped-call]
+            finished.add(future)
 
     for _ in range(most):
         send()

@@ -89,7 +89,7 @@ def connect(address: str) -> Any:
     """Return a client of the scheduler."""
     from distributed import Client
 
-    return Client(address, timeout=20, set_as_default=False)  # type: ignore[no-untyped-call]
+    return Client(address, timeout=20, set_as_default=False)
 
 
 def measure_part(files: Mapping[str, str], arguments: Mapping[str, Any], seconds: float) -> bytes:
