@@ -30,6 +30,7 @@ from onnx2snn.converter.source.opset import (
     normalise_opset,
     standard_opset,
 )
+from onnx2snn.converter.source.text import check_text
 from onnx2snn.ir.errors import (
     InvalidModelError,
     ModelError,
@@ -88,6 +89,7 @@ def read_model(
     proto, size = _parse(data), len(data)
     digest = hashlib.sha256(data).hexdigest()
     del data  # it is as large as the weights
+    _raise_if(check_text(proto))  # what comes next reads names
     _raise_if(check_limits(proto, limits))
     _name_nodes(proto)  # so that findings can name them
     _raise_if(check_content(proto))

@@ -385,3 +385,11 @@ def test_outputs_that_are_no_tensors_are_refused() -> None:
     net (float[N,4] x) => (seq(float[N,4]) y) { r = Relu (x)  y = SequenceConstruct (r, x) }"""
     with pytest.raises(InvalidModelError, match="'y' is a sequence, not a tensor"):
         read_model(onnx.parser.parse_model(text))
+
+
+@pytest.mark.parametrize("place", [b"relu1", b"fc1", b"mlp", b"w1"])
+def test_text_that_is_no_utf8_is_refused(place: bytes) -> None:
+    data = build(MLP).SerializeToString()
+    assert place in data
+    with pytest.raises(InvalidModelError, match="no UTF-8"):
+        read_model(data.replace(place, b"\xf0" * len(place)))
