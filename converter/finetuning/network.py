@@ -46,6 +46,7 @@ class Network:
     Attributes:
         model: the canonical ANN it was made of.
         nodes: the nodes that lead to the heads, in order.
+        attributes: of each of them, read once: a training runs them thousands of times.
         constants: tensors that are not trained, by name.
         heads: the tensors that the loss compares: the float outputs, taken before a final Softmax.
         inputs: names of the graph inputs.
@@ -53,6 +54,7 @@ class Network:
 
     model: onnx.ModelProto
     nodes: tuple[onnx.NodeProto, ...]
+    attributes: tuple[Mapping[str, Any], ...]
     constants: Mapping[str, Any]
     heads: tuple[str, ...]
     inputs: tuple[str, ...]
@@ -78,12 +80,12 @@ class Network:
         replaced = activations or {}
         values: dict[str, Any] = {**self.constants, **parameters, **feeds}
         wanted = {*self.heads, *keep}
-        for node in self.nodes:
+        for node, attributes in zip(self.nodes, self.attributes, strict=True):
             operands: Operands = [values[name] if name else None for name in node.input]
             if node.name in replaced:
                 result = replaced[node.name](operands[0])
             else:
-                result = OPERATORS[node.op_type](operands, attributes_of(node))
+                result = OPERATORS[node.op_type](operands, attributes)
             results = result if isinstance(result, tuple) else (result,)
             values.update(zip(node.output, results, strict=False))
         return {name: values[name] for name in wanted}
@@ -117,7 +119,8 @@ def build_network(model: onnx.ModelProto, device: str = "cpu") -> tuple[Network,
     parameters = {n: tensor for n, tensor in tensors.items() if n in trained}
     constants = {n: tensor for n, tensor in tensors.items() if n not in trained}
     inputs = tuple(info.name for info in model.graph.input if info.name not in stored)
-    return Network(model, nodes, constants, heads, inputs), parameters
+    attributes = tuple(attributes_of(node) for node in nodes)
+    return Network(model, nodes, attributes, constants, heads, inputs), parameters
 
 
 def judge_network(network: Network, parameters: Parameters, feeds: Tensors, device: str) -> None:

@@ -17,6 +17,21 @@ import onnx
 from onnx2snn.ir.ops.base import SpikingOp, function
 from onnx2snn.ir.types import Array, Parameters, State
 
+_GATED = """
+  shown = LessOrEqual (clock, stimulus)
+  gate_flat = Cast <to = 1> (shown)
+  column = Constant <value_ints = [-1, 1]> ()
+  gate = Reshape (gate_flat, column)
+  row = Constant <value_ints = [1, -1]> ()
+  flat = Reshape (x, row)
+  repeated = Mul (gate, flat)
+  rest = Constant <value_ints = [-1]> ()
+  features = Shape <start = 1> (x)
+  folded = Concat <axis = 0> (rest, features)
+  y = Reshape (repeated, folded)
+"""
+"""From ``clock`` [T], the timesteps, to x gated and repeated, time folded into the batch."""
+
 
 class DirectCurrent(SpikingOp):
     """Turns a tensor [N, *F] into a stream [T*N, *F]; inputs x, ``timesteps``, ``stimulus``."""
@@ -35,29 +50,15 @@ class DirectCurrent(SpikingOp):
 
     def sequence(self, x: Array, parameters: Parameters) -> Array:
         """Repeat x over the T timesteps of the stream, gated by the stimulus."""
-        steps = [
-            self.step(x, (), t, parameters)[0] for t in range(1, int(parameters["timesteps"]) + 1)
-        ]
-        return np.concatenate(steps, axis=0)
+        return self.chunk(x, (), range(1, int(parameters["timesteps"]) + 1), parameters)[0]
 
     def sequence_body(self) -> onnx.FunctionProto:
         """Multiply x by a gate per timestep and fold time into the batch."""
-        return function("""DirectCurrent (x, timesteps, stimulus) => (y) {
+        return function(f"""DirectCurrent (x, timesteps, stimulus) => (y) {{
   first = Constant <value_int = 1> ()
   end = Add (timesteps, first)
   clock = Range (first, end, first)
-  shown = LessOrEqual (clock, stimulus)
-  gate_flat = Cast <to = 1> (shown)
-  column = Constant <value_ints = [-1, 1]> ()
-  gate = Reshape (gate_flat, column)
-  row = Constant <value_ints = [1, -1]> ()
-  flat = Reshape (x, row)
-  repeated = Mul (gate, flat)
-  rest = Constant <value_ints = [-1]> ()
-  features = Shape <start = 1> (x)
-  folded = Concat <axis = 0> (rest, features)
-  y = Reshape (repeated, folded)
-}""")
+{_GATED}}}""")
 
     def step_body(self) -> onnx.FunctionProto:
         """Gate one timestep."""
@@ -76,19 +77,8 @@ class DirectCurrent(SpikingOp):
 
     def chunk_body(self) -> onnx.FunctionProto:
         """Multiply x by a gate per timestep of the clock and fold time into the batch."""
-        return function("""DirectCurrent_Chunk (x, clock, stimulus) => (y) {
-  shown = LessOrEqual (clock, stimulus)
-  gate_flat = Cast <to = 1> (shown)
-  column = Constant <value_ints = [-1, 1]> ()
-  gate = Reshape (gate_flat, column)
-  row = Constant <value_ints = [1, -1]> ()
-  flat = Reshape (x, row)
-  repeated = Mul (gate, flat)
-  rest = Constant <value_ints = [-1]> ()
-  features = Shape <start = 1> (x)
-  folded = Concat <axis = 0> (rest, features)
-  y = Reshape (repeated, folded)
-}""")
+        return function(f"""DirectCurrent_Chunk (x, clock, stimulus) => (y) {{
+{_GATED}}}""")
 
     def settled_body(self) -> onnx.FunctionProto:
         """Return x."""
