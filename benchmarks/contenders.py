@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import multiprocessing
 import resource
 import sys
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-from peers import installed, peer_run
+from peers import installed, peer_run, settings
 
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session
@@ -41,14 +40,19 @@ class Task(NamedTuple):
     threads: int
 
 
-def names(peers: bool) -> list[str]:
-    """Return all contenders, limit A first."""
-    found = ["A", "fold", "bodies", "compiled", "event"]
-    if "weights" in inspect.signature(EventBackend).parameters:
-        found.append("event int8")
-    if peers:
-        found += [f"{peer}{end}" for peer in installed() for end in ("", " + compile")]
-    return found
+OURS = ("A", "fold", "bodies", "compiled", "event", "event int8")
+"""Contenders that need no other framework, limit A first."""
+
+
+def names(peers: bool, image: bool) -> list[str]:
+    """Return all contenders.
+
+    Args:
+        peers: other frameworks too, as far as they are installed.
+        image: whether the samples are images, which have their channels first or last.
+    """
+    others = [peer + setting for peer in installed() for setting in settings(image)]
+    return [*OURS, *(others if peers else ())]
 
 
 def load(name: str, task: Task) -> Run:
@@ -59,7 +63,7 @@ def load(name: str, task: Task) -> Run:
     * ``bodies``: the spiking file in stock onnxruntime;
     * ``compiled``: the same with compiled neurons;
     * ``event``, ``event int8``: the event engine;
-    * names of ``peers.FRAMEWORKS``, with or without " + compile".
+    * names of ``peers.FRAMEWORKS`` with one of ``peers.settings``.
     """
     model, x = SpikingModel.load(task.snn), task.x
     image, steps, threads = model.inputs[0], task.steps, task.threads
@@ -73,7 +77,7 @@ def load(name: str, task: Task) -> Run:
         return lambda: np.asarray(plain.run({image: many}, first)[first[0]])
     if name in ("bodies", "compiled", "event", "event int8"):
         if name.startswith("event"):
-            kind = EventBackend(**({"weights": "int8"} if name.endswith("int8") else {}))
+            kind = EventBackend(weights="int8" if name.endswith("int8") else "float32")
             session = kind.load(model.plain, threads=threads)
         else:
             library = custom_ops_path() if name == "compiled" else None
@@ -81,16 +85,7 @@ def load(name: str, task: Task) -> Run:
         feeds = {image: x, model.timesteps_input: np.array(steps, np.int64)}
         output = model.outputs[0]
         return lambda: np.asarray(session.run(feeds, [output])[output])
-    framework = name.removesuffix(" + compile")
-    return peer_run(
-        framework,
-        onnx.load(task.ann),
-        model,
-        x,
-        steps,
-        threads,
-        compiled=framework != name,
-    )
+    return peer_run(name, onnx.load(task.ann), model, x, steps, threads)
 
 
 def peak_memory(name: str, task: Task) -> float:

@@ -56,7 +56,7 @@ def evaluate(
     max_loss: MaxLoss = "0.5%",
     exit_threshold: Threshold = None,
     exit_every: Every = 1,
-    backend: Backend = "onnxruntime",
+    backend: Backend = "auto",
     weights: Weights = WeightsChoice.FLOAT32,
     memory: Memory = "2GiB",
     threads: Threads = 0,

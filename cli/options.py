@@ -53,7 +53,9 @@ Timesteps = Annotated[
 Backend = Annotated[
     str,
     typer.Option(
-        "--backend", metavar="B", help="onnxruntime, event (compiled), or reference (numpy, slow)."
+        "--backend",
+        metavar="B",
+        help="onnxruntime, event (compiled), reference (numpy, slow); auto: one of the first two.",
     ),
 ]
 
@@ -67,7 +69,7 @@ class WeightsChoice(StrEnum):
 
 Weights = Annotated[
     WeightsChoice,
-    typer.Option("--weights", help="int8: rounded to one byte; with --backend event only."),
+    typer.Option("--weights", help="int8: rounded to one byte; by the backend event only."),
 ]
 Memory = Annotated[
     str, typer.Option("--memory", metavar="2GiB", help="Memory that one run may take.")

@@ -54,7 +54,7 @@ def simulate(
     max_loss: MaxLoss = "0.5%",
     exit_threshold: Threshold = None,
     exit_every: Every = 1,
-    backend: Backend = "onnxruntime",
+    backend: Backend = "auto",
     weights: Weights = WeightsChoice.FLOAT32,
     record: Annotated[
         Record, typer.Option("--record", help="Keep spike trains, spike counts, or neither.")
@@ -147,6 +147,7 @@ def _tell(model: SpikingModel, simulation: Simulation, output: Path, as_json: bo
     record = {
         "model": model.manifest.source.name,
         "output": str(output),
+        "backend": simulation.backend,
         "samples": simulation.samples,
         "timesteps": simulation.timesteps,
         "stimulus_steps": simulation.stimulus_steps,
@@ -162,6 +163,7 @@ def _tell(model: SpikingModel, simulation: Simulation, output: Path, as_json: bo
         ("samples", simulation.samples),
         ("timesteps", f"T = {simulation.timesteps}, S = {simulation.stimulus_steps}"),
     ]
+    pairs.append(("backend", simulation.backend))
     if simulation.exits is not None:
         pairs.append(("early exit", f"mean T = {figure(simulation.mean_timesteps, 3)}"))
     console.print(facts(pairs))

@@ -49,8 +49,8 @@ class WeightFile:
             The model with each of them as an input, and the stored tensors; the model itself and
             none where there is too little to store.
         """
-        large = [t for t in model.graph.initializer if _is_large(t)]
-        if os.name == "nt" or sum(_size(t) for t in large) < LEAST_TOTAL:
+        large = large_weights(model)
+        if os.name == "nt" or not large:
             return model, []  # Windows does not let a temporary file be opened twice
         try:
             stored = [self._store(t.name, tensor_values(t)) for t in large]
@@ -128,6 +128,12 @@ def is_stored(tensor: onnx.TensorProto) -> bool:
     return tensor.data_location == onnx.TensorProto.EXTERNAL and _entries(tensor).get(
         "location", ""
     ).startswith(PREFIX)
+
+
+def large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """Return the weights of a model that are worth storing; none if they are too few."""
+    large = [t for t in model.graph.initializer if _is_large(t)]
+    return large if sum(_size(t) for t in large) >= LEAST_TOTAL else []
 
 
 def has_stored(model: onnx.ModelProto) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
+from onnx2snn.runtime.backends.choice import AUTO, FALLBACK
 from onnx2snn.runtime.chunks import Samples, check_samples
 from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.energy import ENERGY_TABLES, EnergyTable
@@ -42,7 +43,7 @@ def evaluate_on_cluster(
     *,
     timesteps: int | Sequence[int] = TIMESTEPS,
     early_exit: EarlyExit | None = None,
-    backend: str = "onnxruntime",
+    backend: str = AUTO,
     memory: str | int = "2GiB",
     threads: int = 0,
     progress: Progress | None = None,
@@ -58,7 +59,8 @@ def evaluate_on_cluster(
         labels: class numbers [N], if known.
         timesteps: points of the curve; a single T stands for 1, 2, 4 ... up to T.
         early_exit: must be None.
-        backend: what runs the spiking network.
+        backend: what runs the spiking network; ``auto`` is onnxruntime here, because all parts must
+            run alike and not every worker need have the compiled engine.
         memory: budget for one call, on each worker.
         threads: of each call; 0 lets the backend decide.
         progress: called with the samples done and their number.
@@ -73,6 +75,7 @@ def evaluate_on_cluster(
         raise SimulationError(
             "early exit is not measured on a cluster", remedy="leave out one of the two"
         )
+    backend = FALLBACK if backend == AUTO else backend
     samples = check_samples(model, data)
     points = curve_points(timesteps)
     options = RunOptions(backend, memory, threads, "counts")

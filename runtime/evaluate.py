@@ -15,6 +15,7 @@ from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.account import Account, account_for
 from onnx2snn.runtime.activity import silent_at
+from onnx2snn.runtime.backends.choice import AUTO, chosen
 from onnx2snn.runtime.backends.event import weights_of
 from onnx2snn.runtime.chunks import Samples, check_samples, fixed_batch, padded
 from onnx2snn.runtime.early_exit import EarlyExit
@@ -36,7 +37,7 @@ def evaluate(
     *,
     timesteps: int | Sequence[int] = TIMESTEPS,
     early_exit: EarlyExit | None = None,
-    backend: str = "onnxruntime",
+    backend: str = AUTO,
     memory: str | int = "2GiB",
     threads: int = 0,
     progress: Progress | None = None,
@@ -51,7 +52,7 @@ def evaluate(
         labels: class numbers [N], if known.
         timesteps: points of the curve; a single T stands for 1, 2, 4 ... up to T.
         early_exit: a rule to run the samples with once more; see :func:`tune_early_exit`.
-        backend: what runs the spiking network.
+        backend: what runs the spiking network; ``auto`` picks it (``backends/choice.py``).
         memory: budget for one call.
         threads: 0 lets the backend decide.
         progress: called with the samples done and their number.
@@ -65,6 +66,7 @@ def evaluate(
     model, ann = stored_model(model, weights), weights.store(ann)
     samples = check_samples(model, data)
     points = curve_points(timesteps)
+    backend = chosen(backend, model, "counts")
     options = RunOptions(backend, memory, threads, "counts")
     measured = measure(model, ann, samples, labels, points, options, progress)
     evaluation = account_of(model, ann, samples, measured, points, backend, tables)

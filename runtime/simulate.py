@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx2snn.ir.derive.record import Source, sources
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
+from onnx2snn.runtime.backends.choice import AUTO, chosen
 from onnx2snn.runtime.chunks import Samples, check_samples
 from onnx2snn.runtime.early_exit import EarlyExit
 from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
@@ -45,6 +46,7 @@ class Simulation:
         stimulus_steps: S.
         samples: N.
         layers: records by layer name, in topological order; empty if nothing was recorded.
+        backend: name of the backend that ran.
         exits: under early exit, the timestep after which each sample was finished, int64 [N].
     """
 
@@ -53,6 +55,7 @@ class Simulation:
     stimulus_steps: int
     samples: int
     layers: Mapping[str, LayerRecord]
+    backend: str
     exits: NDArray[np.int64] | None = None
 
     @property
@@ -71,7 +74,7 @@ def simulate(
     data: Samples,
     *,
     timesteps: int | None = None,
-    backend: str = "onnxruntime",
+    backend: str = AUTO,
     record: Recording = "none",
     early_exit: EarlyExit | None = None,
     memory: str | int = "2GiB",
@@ -84,7 +87,7 @@ def simulate(
         model: the spiking model.
         data: one array [N, *F] per input by name; an array for a lone input.
         timesteps: T; the model's default if not given.
-        backend: name of the backend.
+        backend: name of the backend; ``auto`` picks one (``backends/choice.py``).
         record: ``none``, ``counts`` (events and spike counts) or ``spikes`` (trains as well).
         early_exit: when a sample is finished before T (:func:`tune_early_exit` finds a rule); its
             outputs are then those of that timestep, and it emits nothing any more.
@@ -98,6 +101,7 @@ def simulate(
     """
     samples = check_samples(model, data)
     T = model.manifest.timesteps if timesteps is None else timesteps
+    backend = chosen(backend, model, record)
     options = RunOptions(backend, memory, threads, record, early_exit)
     outputs: list[Tensors] = []
     traces: list[Mapping[str, LayerTrace]] = []
@@ -120,6 +124,7 @@ def simulate(
         stimulus_steps=model.stimulus_steps(T),
         samples=len(next(iter(samples.values()))),
         layers=layers,
+        backend=backend,
         exits=np.concatenate(exits) if exits else None,
     )
 

@@ -13,6 +13,7 @@ from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.runtime.backends import Backend, find_backend
+from onnx2snn.runtime.backends.choice import AUTO, chosen
 from onnx2snn.runtime.chunks import check_samples
 from onnx2snn.runtime.head import Head
 
@@ -26,18 +27,16 @@ class Simulator:
 
     Args:
         model: the spiking model.
-        backend: name of the backend.
+        backend: name of the backend; ``auto`` picks one (``backends/choice.py``).
         threads: 0 lets the backend decide.
 
     Raises:
         SimulationError: the backend is unknown or unavailable.
     """
 
-    def __init__(
-        self, model: SpikingModel, *, backend: str = "onnxruntime", threads: int = 0
-    ) -> None:
+    def __init__(self, model: SpikingModel, *, backend: str = AUTO, threads: int = 0) -> None:
         self._model = model
-        found = find_backend(backend)
+        found = find_backend(chosen(backend, model))
         scan = model.manifest.layout == "scan"
         self._one: _Step | _Chunk = (_Step if scan else _Chunk)(model, found, threads)
         self.reset()

@@ -11,6 +11,7 @@ from onnx2snn.ir.model import SpikingModel, stored_model
 from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.backends import Backend, find_backend
+from onnx2snn.runtime.backends.choice import AUTO, chosen
 from onnx2snn.runtime.chunked_run import ChunkedRun
 from onnx2snn.runtime.chunks import chunk, fixed_batch, padded
 from onnx2snn.runtime.early_exit import EarlyExit
@@ -28,14 +29,14 @@ class RunOptions:
     """How to run.
 
     Attributes:
-        backend: name of the backend.
+        backend: name of the backend; ``auto`` picks one (``backends/choice.py``).
         memory: budget, e.g. ``2GiB``.
         threads: 0 lets the backend decide.
         recording: what to record.
         early_exit: when a sample is finished; None runs all timesteps.
     """
 
-    backend: str = "onnxruntime"
+    backend: str = AUTO
     memory: str | int = "2GiB"
     threads: int = 0
     recording: Recording = "none"
@@ -67,7 +68,7 @@ def run_chunks(
         raise SimulationError(
             f"{timesteps} timesteps cannot be run", remedy="ask for at least one timestep"
         )
-    backend = find_backend(options.backend)
+    backend = find_backend(chosen(options.backend, model, options.recording))
     weights = WeightFile()  # gone with this generator
     model = stored_model(model, weights)
     batch = model_batch(model)

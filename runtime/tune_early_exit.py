@@ -6,6 +6,7 @@ import numpy as np
 
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.runtime.backends.choice import AUTO
 from onnx2snn.runtime.chunks import Samples, check_samples
 from onnx2snn.runtime.early_exit import EarlyExit, answers_of, confidence, lowest_threshold
 from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
@@ -19,7 +20,7 @@ def tune_early_exit(
     max_loss: float = 0.005,
     every: int = 1,
     timesteps: int | None = None,
-    backend: str = "onnxruntime",
+    backend: str = AUTO,
     memory: str | int = "2GiB",
     threads: int = 0,
     progress: Progress | None = None,
@@ -35,7 +36,7 @@ def tune_early_exit(
         max_loss: bound on the expected share of changed answers.
         every: timesteps from one look at the outputs to the next.
         timesteps: T of the full run; the model's default if not given.
-        backend: name of the backend.
+        backend: name of the backend; ``auto`` picks one (``backends/choice.py``).
         memory: budget for one call.
         threads: 0 lets the backend decide.
         progress: called with the samples done and their number.

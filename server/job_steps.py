@@ -141,6 +141,8 @@ class Step:
                 arguments["snn"]: snn_id or "",
                 arguments["data"]: data_id or "",
             }
+            if arguments["backend"] == "auto":  # not every worker need have the compiled engine
+                arguments["backend"] = "onnxruntime"
             arguments["parts"] = self._measure_on_cluster(place, arguments, files)
         evaluation = self._task(place, "evaluate", arguments)
         kept = self._keep(place, ("report.html", "report.json"))
@@ -177,7 +179,7 @@ class Step:
         config = self.job.config
         tuned = self.name != "convert" and config.get("early_exit")
         return {
-            "backend": config.get("backend", "onnxruntime"),
+            "backend": config.get("backend", "auto"),
             "memory": EVALUATION_MEMORY,
             "early_exit": config.get("early_exit"),
             "calibration": (

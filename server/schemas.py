@@ -18,7 +18,7 @@ JobKind = Literal["conversion", "evaluation", "simulation", "batch"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Label = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Samples = Annotated[int, Field(ge=1, le=1_000_000)]
-Backend = Literal["onnxruntime", "event", "reference"]
+Backend = Literal["auto", "onnxruntime", "event", "reference"]
 KnobName = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,39}$")]
 Knob = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=40)] | None
 Timesteps = Annotated[int, Field(ge=1, le=4096)]
@@ -194,7 +194,7 @@ class EvaluationRequest(Request):
     timesteps: Timesteps | Annotated[list[Timesteps], Field(min_length=1, max_length=64)] | None = (
         Field(default=None, description="T, or points of the curve; the network's T if null.")
     )
-    backend: Backend = "onnxruntime"
+    backend: Backend = "auto"
     early_exit: EarlyExitRequest | None = None
     calibration_id: Sha256 | None = Field(
         default=None, description="Samples to tune early exit on; not the test data."
@@ -210,7 +210,7 @@ class SimulationRequest(Request):
     samples: Samples | None = 100
     timesteps: Timesteps | None = None
     record: Literal["none", "counts", "spikes"] = "counts"
-    backend: Backend = "onnxruntime"
+    backend: Backend = "auto"
     early_exit: EarlyExitRequest | None = None
     calibration_id: Sha256 | None = Field(
         default=None, description="Samples to tune early exit on; not the test data."

@@ -21,12 +21,14 @@ WEIGHTS = ("float32", "int8")
 def named(backend: str, weights: str) -> str:
     """Return the name of a backend with weights of another form.
 
+    ``auto`` with int8 weights is the event engine: nothing else has them.
+
     Raises:
         SimulationError: the backend has no such weights.
     """
     if weights == WEIGHTS[0]:
         return backend
-    if weights not in WEIGHTS or backend != "event":
+    if weights not in WEIGHTS or backend not in ("event", "auto"):
         raise SimulationError(
             f"backend '{backend}' has no {weights} weights",
             remedy="choose backend 'event' with int8 weights, or float32 weights",

@@ -28,7 +28,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
         progress: told what is going on.
 
     Returns:
-        Samples, timesteps, and events by layer.
+        The backend that ran, samples, timesteps, and events by layer.
     """
     inputs = folder / "in"
     model = SpikingModel.load(inputs / arguments["snn"])
@@ -53,6 +53,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     )
     write_npz(folder / "out" / "simulation.npz", _arrays(simulation))
     return {
+        "backend": simulation.backend,
         "samples": simulation.samples,
         "timesteps": simulation.timesteps,
         "stimulus_steps": simulation.stimulus_steps,

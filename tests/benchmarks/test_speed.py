@@ -41,24 +41,45 @@ def test_rows_of_our_own_runs(task: contenders.Task) -> None:
     if why_not_built():
         pytest.skip(why_not_built())
     told = argparse.Namespace(
-        peers=False, runs=None, turns=2, seconds=0.0, cpu_time=True, memory=False, check=True
-    )
-    lines = list(speed.rows(task, "tiny", told))
-    cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
-    assert [row[1] for row in cells] == contenders.names(False)
+        peers=False, runs=None, turns=2, seconds=0.0, cpu_time=True, memory=False, check=True,
+        answers=5,
+    )  # fmt: skip
+    net = speed.Net("tiny", task.ann, task.snn, task.x, True)
+    measured = list(speed.rows(task, net, told))
+    cells = [[cell.strip() for cell in line.strip("| ").split("|")] for _, _, line in measured]
+    assert [row[1] for row in cells] == list(contenders.OURS)
+    assert all(median > 0 for _, median, _ in measured)
     found = {row[1]: row for row in cells}
     assert found["bodies"][4] == "100.0000%"
     assert found["compiled"][4] == "100.0000%"
     assert float(found["compiled"][5]) == 0
     assert float(found["event"][5]) < 0.05  # another order of summation moves few spikes
-    assert "rate 0.1" in found["A"][0] or "rate 0.09" in found["A"][0]
+    assert found["A"][0].startswith("tiny, 3, 6, fires 0.")
+    assert found["event int8"][4].endswith("of 3 answers")
+
+
+def test_a_contender_that_fails_is_a_row(
+    task: contenders.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str, task: contenders.Task) -> contenders.Run:
+        if name == "by hand":
+            raise RuntimeError("no compiler\nis there")
+        return contenders.load("A", task)
+
+    monkeypatch.setattr(speed, "load", load)
+    monkeypatch.setattr(speed, "names", lambda peers, image: ["A", "bodies", "by hand"])
+    told = argparse.Namespace(peers=True, runs=None)
+    found = dict(speed.loaded(task, told))
+    assert found.pop("by hand") == "RuntimeError: no compiler is there"
+    assert all(callable(run) for run in found.values())
 
 
 @pytest.mark.skipif("by hand" not in peers.installed(), reason="PyTorch is not installed")
-def test_a_loop_in_pytorch_gives_our_outputs(task: contenders.Task) -> None:
+@pytest.mark.parametrize("setting", ["", " + channels_last"])
+def test_a_loop_in_pytorch_gives_our_outputs(task: contenders.Task, setting: str) -> None:
     """Independent of our code: thresholds folded into weights, unit spikes."""
     ours = contenders.load("bodies", task)()
-    theirs = contenders.load("by hand", task)()
+    theirs = contenders.load(f"by hand{setting}", task)()
     np.testing.assert_allclose(theirs, ours, atol=0.02 * np.abs(ours).max())
 
 

@@ -99,6 +99,16 @@ def test_an_account_says_what_its_weights_are(run, snn: Path, ann: Path, data: P
     assert "int8 weights" in run(*asked, "--weights", "int8").out
 
 
+@pytest.mark.skipif(bool(why_not_built()), reason="needs the compiled engine")
+def test_the_default_backend_is_named(
+    run, snn: Path, ann: Path, data: Path, tmp_path: Path
+) -> None:
+    assert run("evaluate", snn, "--ann", ann, "--data", data, "--json").json["backend"] == "event"
+    asked = ("simulate", snn, "--data", data, "-o", tmp_path / "out.npz", "--json", "--record")
+    assert run(*asked, "counts").json["backend"] == "event"
+    assert run(*asked, "spikes").json["backend"] == "onnxruntime"
+
+
 @pytest.mark.parametrize(("record", "kept"), [("spikes", 2), ("counts", 1), ("none", 0)])
 def test_simulate(run, snn: Path, data: Path, tmp_path: Path, record: str, kept: int) -> None:
     out = tmp_path / "o" / "out.npz"

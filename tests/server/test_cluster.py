@@ -63,6 +63,7 @@ def test_the_cluster_gives_the_same_account(launch: Launch, scheduler: str) -> N
         service.stop()
         service.settings["ONNX2SNN_CLUSTER"] = ""
         service.start()
+        asked["backend"] = "onnxruntime"  # what the default is on a cluster
         job = wait_for(client, client.post("/v1/evaluations", json=asked).json()["id"], 600)
         assert "cluster" not in client.get(job["links"]["logs"]).text
         assert report(client, job) == there
