@@ -141,7 +141,11 @@ def rows(task: Task, net: Net, told: argparse.Namespace) -> Iterator[tuple[str, 
             yield name, float("nan"), f"| {cell} | {name} | does not run: {why} | | | |"
     clock = time.process_time if told.cpu_time else time.perf_counter
     ratios = measure(runs, told.turns, clock, told.seconds)
-    rate, shares = agreements(task) if told.check else (float("nan"), {})
+    shares: dict[str, float] = {}
+    title = str(cell)
+    if told.check:
+        rate, shares = agreements(task)
+        title = f"{cell}, fires {rate:.3f}"
     expected = runs["bodies"]()
     for name, values in ratios.items():
         low, middle, high = np.percentile(values, [25, 50, 75])
@@ -154,7 +158,7 @@ def rows(task: Task, net: Net, told: argparse.Namespace) -> Iterator[tuple[str, 
             same = f"{equal_answers(task, net.samples[:count]):.1%} of {count} answers"
         memory = f"{peak_memory(name, task):.0f}" if told.memory else ""
         speed = f"{middle:.2f} ({low:.2f}-{high:.2f})"
-        line = f"| {cell}, fires {rate:.3f} | {name} | {speed} | {memory} | {same} | {off} |"
+        line = f"| {title} | {name} | {speed} | {memory} | {same} | {off} |"
         yield name, float(middle), line
 
 
