@@ -81,13 +81,15 @@ def evaluate(
     from onnx2snn.cli.samples import read_samples
     from onnx2snn.converter.source.read import read_model
     from onnx2snn.ir.model import SpikingModel
+    from onnx2snn.ir.stored_weights import WeightFile
 
     backend = backend_name(backend, weights)
     images = image_options(size, mean, std, layout, scale)
     asked = None if timesteps is None else timestep_list(timesteps)
     leaving = ExitOptions(early_exit, calibration, max_loss, exit_threshold, exit_every)
     model = SpikingModel.load(snn)
-    source = read_model(ann)
+    stored = WeightFile()  # gone when this function is left
+    source = read_model(ann, weights=stored)
     with progress(f"evaluate {snn.name}") as move:
         samples = read_samples(data, model, images, move)
         points = asked or powers_of_two(model.manifest.timesteps)

@@ -36,7 +36,7 @@ def _record(model: SpikingModel) -> dict[str, Any]:
         "outputs": list(model.outputs),
         "timesteps_input": model.timesteps_input,
         "neurons": [_layer_record(layer) for layer in model.neurons],
-        "functions": [function.name for function in model.proto.functions],
+        "functions": [function.name for function in model.light.functions],
     }
 
 
@@ -81,7 +81,7 @@ def _print(path: Path, model: SpikingModel) -> None:
         ("read-out", manifest.read_out),
         ("calibration", calibration_words(manifest)),
         ("analog operators", ", ".join(manifest.analog_ops) or "none"),
-        ("functions", ", ".join(function.name for function in model.proto.functions)),
+        ("functions", ", ".join(function.name for function in model.light.functions)),
         *((name.lower(), value) for name, value in provenance(manifest)),
     ]
     console.print(facts(pairs))

@@ -21,7 +21,7 @@ def read_samples(
     """
     return load_data(
         path,
-        input_specs(model.proto.graph, model.inputs),
+        input_specs(model.light.graph, model.inputs),
         images=images,
         progress=lambda done, total: progress("read images", done / total),
     )

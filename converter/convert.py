@@ -56,7 +56,7 @@ from onnx2snn.ir.manifest import MANIFEST_KEY, Manifest
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.seal import seal
 from onnx2snn.ir.session import Session
-from onnx2snn.ir.stored_weights import WeightFile, whole
+from onnx2snn.ir.stored_weights import WeightFile
 
 Progress = Callable[[str, float], None]
 
@@ -112,7 +112,7 @@ def convert(
     asked = settings.knobs
     coder = input_coder(settings)
     with clock.stage("read"):
-        weights = WeightFile()  # gone when this function is left
+        weights = WeightFile()  # goes on with the spiking model
         source = read_model(model, weights=weights)
     with clock.stage("canonicalise"):
         canonical = canonicalise(source, input_shapes=sample_shapes(source.model, calibration))
@@ -185,8 +185,7 @@ def convert(
             spiking, search = search_timesteps(spiking, canonical.model, samples, max_loss)
     else:
         search = ()
-    with clock.stage("gather"):
-        spiking = SpikingModel(whole(spiking.proto))
+    spiking = SpikingModel(spiking.light, weights)
     report = ConversionReport(
         manifest=spiking.manifest,
         neurons=sum(int(np.prod(site.shape[1:])) for site in network.sites),
@@ -337,10 +336,10 @@ def _refuse_analog(manifest: Manifest, strict: bool) -> None:
 def with_finding(model: SpikingModel, finding: Finding) -> SpikingModel:
     """Return the model with one more finding in its manifest."""
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto.CopyFrom(model.light)
     findings = (*model.manifest.findings, finding)
     manifest = model.manifest.model_copy(update={"findings": findings})
     for entry in proto.metadata_props:
         if entry.key == MANIFEST_KEY:
             entry.value = manifest.model_dump_json()
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,12 +18,14 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from onnx2snn.ir import stored_weights
 from onnx2snn.ir.errors import InvalidModelError
 from onnx2snn.ir.manifest import FORMAT_VERSION, MANIFEST_KEY, Manifest
 from onnx2snn.ir.ops import DOMAIN, Neuron, spiking_op
 from onnx2snn.ir.ops.graded_integrate_fire import GradedIntegrateFire
-from onnx2snn.ir.stored_weights import WeightFile, tensor_values
+from onnx2snn.ir.stored_weights import WeightFile, tensor_values, whole
 from onnx2snn.ir.types import Alphabet, Array
+from onnx2snn.ir.wire import Buffer, pieces, read_light
 
 STIMULUS = "onnx2snn/stimulus"
 
@@ -66,15 +70,27 @@ class SpikingModel:
     """A spiking neural network in one ordinary ONNX file.
 
     Attributes:
-        proto: the sealed model (docs/ir.md specifies it). Treat as read-only.
+        light: the sealed model (docs/ir.md specifies it), treated as read-only. Large weights may
+            be references to a file (:mod:`onnx2snn.ir.stored_weights`).
+        weights: that file, which lives as long as this object; None if another owns it.
     """
 
-    proto: onnx.ModelProto
+    light: onnx.ModelProto
+    weights: WeightFile | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def proto(self) -> onnx.ModelProto:
+        """Return the sealed model with all weights in it: a copy if they lie in a file."""
+        return whole(self.light)
+
+    def __reduce__(self) -> tuple[type[SpikingModel], tuple[onnx.ModelProto]]:
+        """Copy and pickle with the weights."""
+        return SpikingModel, (self.proto,)
 
     @cached_property
     def manifest(self) -> Manifest:
         """Return the manifest stored in the file's metadata."""
-        for entry in self.proto.metadata_props:
+        for entry in self.light.metadata_props:
             if entry.key == MANIFEST_KEY:
                 _refuse_other_format(entry.value)
                 try:
@@ -91,15 +107,18 @@ class SpikingModel:
 
     @cached_property
     def plain(self) -> onnx.ModelProto:
-        """Return the folded model, whatever the layout of the file: X nodes, never X_Step."""
+        """Return the folded model, whatever the layout of the file: X nodes, never X_Step.
+
+        Large weights may be references, as in ``light``.
+        """
         from onnx2snn.ir.derive.unscan import unscan
 
-        return unscan(self.proto)
+        return unscan(self.light)
 
     @cached_property
     def initializers(self) -> Mapping[str, NDArray[np.generic]]:
         """Return all constants of the graph by name."""
-        return _Constants(self.proto.graph)
+        return _Constants(self.light.graph)
 
     @cached_property
     def neurons(self) -> tuple[NeuronLayer, ...]:
@@ -129,17 +148,17 @@ class SpikingModel:
     @property
     def timesteps_input(self) -> str:
         """Return the name of the optional input that sets T: the last graph input."""
-        return str(self.proto.graph.input[-1].name)
+        return str(self.light.graph.input[-1].name)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Return the names of the ANN's inputs."""
-        return tuple(i.name for i in self.proto.graph.input[:-1])
+        return tuple(i.name for i in self.light.graph.input[:-1])
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Return the names of the ANN's outputs."""
-        return tuple(o.name for o in self.proto.graph.output)
+        return tuple(o.name for o in self.light.graph.output)
 
     def stimulus_steps(self, timesteps: int) -> int:
         """Return S for a run of T timesteps."""
@@ -148,11 +167,11 @@ class SpikingModel:
 
     def to_bytes(self) -> bytes:
         """Serialise deterministically: equal models give equal bytes."""
-        return bytes(self.proto.SerializeToString(deterministic=True))
+        return b"".join(pieces(self.light))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the file: whole or not at all (a temporary file, then a rename)."""
-        return write_atomically(path, self.to_bytes())
+        return write_atomically(path, *pieces(self.light))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SpikingModel:
@@ -162,8 +181,6 @@ class SpikingModel:
             InvalidModelError: the bytes are no ONNX model or no spiking model.
             InvariantError: the model breaks the grammar.
         """
-        from onnx2snn.ir.grammar import check_grammar
-
         proto = onnx.ModelProto()
         try:
             proto.ParseFromString(content)
@@ -172,22 +189,16 @@ class SpikingModel:
                 "the file is not an ONNX model (it cannot be parsed as protobuf)",
                 remedy="check that the file is complete",
             ) from error
-        model = cls(proto)
-        manifest = model.manifest
-        check_grammar(proto)
-        default = int(model.initializers[model.timesteps_input])
-        if default != manifest.timesteps:
-            raise InvalidModelError(
-                f"the file runs T = {default} timesteps by default, its manifest says "
-                f"{manifest.timesteps}",
-                remedy="the file was changed by another program; convert again",
-            )
-        return model
+        return _checked(cls(proto))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SpikingModel:
-        """Read a ``.snn.onnx`` file; see :meth:`from_bytes`."""
+        """Read a ``.snn.onnx`` file; see :meth:`from_bytes`. Large weights stay in a file."""
         try:
+            if os.path.getsize(path) >= stored_weights.LEAST_TOTAL:
+                weights = WeightFile()
+                with contextlib.suppress(DecodeError):  # told below
+                    return _checked(cls(_mapped(path, weights), weights))
             content = Path(path).read_bytes()
         except OSError as error:
             raise InvalidModelError(
@@ -198,8 +209,34 @@ class SpikingModel:
 
 def stored_model(model: SpikingModel, weights: WeightFile) -> SpikingModel:
     """Return a model with its large weights in a file; itself if it has too few to store."""
-    proto = weights.store(model.proto)
-    return model if proto is model.proto else SpikingModel(proto)
+    light = weights.store(model.light)
+    return model if light is model.light else SpikingModel(light, weights)
+
+
+def _mapped(path: str | os.PathLike[str], weights: WeightFile) -> onnx.ModelProto:
+    """Return the model of a file, its large weights moved from there into another."""
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        memoryview(content) as data,
+    ):
+        return read_light(data, weights)
+
+
+def _checked(model: SpikingModel) -> SpikingModel:
+    """Return a model that has been read, checked against the grammar and its manifest."""
+    from onnx2snn.ir.grammar import check_grammar
+
+    manifest = model.manifest
+    check_grammar(model.light)
+    default = int(model.initializers[model.timesteps_input])
+    if default != manifest.timesteps:
+        raise InvalidModelError(
+            f"the file runs T = {default} timesteps by default, its manifest says "
+            f"{manifest.timesteps}",
+            remedy="the file was changed by another program; convert again",
+        )
+    return model
 
 
 class _Constants(Mapping[str, NDArray[np.generic]]):
@@ -236,14 +273,14 @@ def _refuse_other_format(manifest: str) -> None:
         )
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write ``content`` to ``path`` through a temporary file in the same folder."""
+def write_atomically(path: str | os.PathLike[str], *content: Buffer) -> Path:
+    """Write pieces of ``content`` to ``path`` through a temporary file in the same folder."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            stream.writelines(content)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)

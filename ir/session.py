@@ -13,17 +13,22 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from onnx2snn.ir.errors import InvalidModelError, SimulationError
+from onnx2snn.ir.resident_memory import MappedPages
 from onnx2snn.ir.stored_weights import WeightFile, folder, has_stored
 
 Tensors = dict[str, NDArray[np.generic]]
 
 
 def use_stored(options: ort.SessionOptions) -> None:
-    """Let a session map the weight file, and compute on the map: packed weights are a copy."""
+    """Let a session map the weight file, and compute on the map: packed weights are a copy.
+
+    Tensors of such a network are large: the arena would keep more than it saves.
+    """
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", folder()
     )
     options.add_session_config_entry("session.disable_prepacking", "1")
+    options.enable_cpu_mem_arena = False
 
 
 class Session:
@@ -32,6 +37,7 @@ class Session:
     Args:
         model: the model, or its serialised bytes.
         optimised: whether onnxruntime may rewrite the graph; off when it acts as a judge.
+        folded: whether it may compute what depends on stored weights alone beforehand, and keep it.
         threads: intra-op threads; 0 lets onnxruntime decide.
         library: custom-op library to register, if any.
 
@@ -44,6 +50,7 @@ class Session:
         model: onnx.ModelProto | bytes,
         *,
         optimised: bool = True,
+        folded: bool = True,
         threads: int = 0,
         library: str | None = None,
     ) -> None:
@@ -59,15 +66,26 @@ class Session:
         if library is not None:
             options.register_custom_ops_library(library)
         self._weights = WeightFile()
+        self._pages = MappedPages()
+        stored = False
         if isinstance(model, onnx.ModelProto):
             model = self._weights.store(model)
-            if has_stored(model):
+            stored = has_stored(model)
+            if stored:
                 use_stored(options)
+        skipped = [] if folded or not stored else ["ConstantFolding"]
         content = model if isinstance(model, bytes) else model.SerializeToString()
-        try:
-            self._session = ort.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+
+        def load() -> ort.InferenceSession:
+            return ort.InferenceSession(
+                content,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=skipped,
             )
+
+        try:
+            self._session = self._pages.made_by(load) if stored else load()
         except Exception as error:
             raise InvalidModelError(
                 f"onnxruntime cannot load the model: {error}",
@@ -97,4 +115,6 @@ class Session:
                 f"onnxruntime stopped: {error}",
                 remedy="check names, shapes and data types of the inputs",
             ) from error
+        finally:
+            self._pages.let_go()
         return dict(zip(names, values, strict=True))

@@ -13,6 +13,7 @@ import math
 import os
 import tempfile
 import weakref
+from collections.abc import Sequence
 from typing import IO
 
 import numpy as np
@@ -26,6 +27,8 @@ LEAST_TOTAL = 256 * 2**20
 """Bytes of large weights from which on they are stored: below, copies cost less than files."""
 LEAST_TENSOR = 2**20
 """Bytes of a large weight."""
+AVAILABLE = os.name != "nt"
+"""Whether weights can be stored: Windows does not let a temporary file be opened twice."""
 _ALIGNMENT = 65536  # a multiple of the page size, and of what Windows maps by
 
 
@@ -50,8 +53,8 @@ class WeightFile:
             none where there is too little to store.
         """
         large = large_weights(model)
-        if os.name == "nt" or not large:
-            return model, []  # Windows does not let a temporary file be opened twice
+        if not (AVAILABLE and large):
+            return model, []
         try:
             stored = [self._store(t.name, tensor_values(t)) for t in large]
         except OSError:
@@ -81,6 +84,19 @@ class WeightFile:
             return self._store(name, values)
         except OSError:
             return numpy_helper.from_array(np.ascontiguousarray(values), name)
+
+    def replaced(self, tensor: onnx.TensorProto, values: NDArray[np.generic]) -> onnx.TensorProto:
+        """Return a tensor that has no values of its own with stored ones.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        stored = self._store(tensor.name, values)
+        result = onnx.TensorProto()
+        result.CopyFrom(tensor)
+        result.data_location = stored.data_location
+        result.external_data.extend(stored.external_data)
+        return result
 
     def _store(self, name: str, values: NDArray[np.generic]) -> onnx.TensorProto:
         if self._file is None:
@@ -123,6 +139,16 @@ def put_back(model: onnx.ModelProto, stored: list[onnx.TensorProto]) -> None:
     model.graph.initializer.extend(stored)
 
 
+def is_large(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor is a large float32 one."""
+    return tensor.data_type == onnx.TensorProto.FLOAT and _size(tensor) >= LEAST_TENSOR
+
+
+def are_many(large: Sequence[onnx.TensorProto]) -> bool:
+    """Whether large tensors are so many that they are worth storing."""
+    return sum(_size(tensor) for tensor in large) >= LEAST_TOTAL
+
+
 def is_stored(tensor: onnx.TensorProto) -> bool:
     """Whether the values of a tensor lie in a weight file."""
     return tensor.data_location == onnx.TensorProto.EXTERNAL and _entries(tensor).get(
@@ -132,8 +158,8 @@ def is_stored(tensor: onnx.TensorProto) -> bool:
 
 def large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     """Return the weights of a model that are worth storing; none if they are too few."""
-    large = [t for t in model.graph.initializer if _is_large(t)]
-    return large if sum(_size(t) for t in large) >= LEAST_TOTAL else []
+    large = [t for t in model.graph.initializer if t.HasField("raw_data") and is_large(t)]
+    return large if are_many(large) else []
 
 
 def has_stored(model: onnx.ModelProto) -> bool:
@@ -182,14 +208,6 @@ def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
 
 def _size(tensor: onnx.TensorProto) -> int:
     return int(4 * math.prod(tensor.dims))
-
-
-def _is_large(tensor: onnx.TensorProto) -> bool:
-    return (
-        tensor.data_type == onnx.TensorProto.FLOAT
-        and tensor.HasField("raw_data")
-        and _size(tensor) >= LEAST_TENSOR
-    )
 
 
 def _copy(source: Message, target: Message, but: str) -> None:

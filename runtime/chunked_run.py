@@ -92,6 +92,7 @@ class ChunkedRun:
             if self._early_exit is None:
                 wanted = [int(t) for t in clock if t in at]
                 outputs |= {t: self._outputs(results, t - start, given, clock) for t in wanted}
+                del results  # its records are added up: the next chunk needs the room
                 continue
             now = self._outputs(results, len(clock), given, clock)
             last = clock[-1] == timesteps

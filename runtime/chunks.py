@@ -31,7 +31,7 @@ def check_samples(model: SpikingModel, data: Samples) -> Tensors:
             f"samples are missing for: {', '.join(missing)}",
             remedy=f"hand in one array for each of: {', '.join(model.inputs)}",
         )
-    fitted, _ = fit_data(arrays, input_specs(model.proto.graph, model.inputs))
+    fitted, _ = fit_data(arrays, input_specs(model.light.graph, model.inputs))
     return fitted
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
+from onnx2snn.ir.stored_weights import whole
 from onnx2snn.runtime.backends.choice import AUTO, FALLBACK
 from onnx2snn.runtime.chunks import Samples, check_samples
 from onnx2snn.runtime.early_exit import EarlyExit
@@ -84,7 +85,7 @@ def evaluate_on_cluster(
     with connect(address) as client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         places = parts(total, chunk, PARTS_PER_WORKER * max(1, workers))
-        both = (model.to_bytes(), ann.SerializeToString())
+        both = (model.to_bytes(), whole(ann).SerializeToString())
         (networks,) = client.scatter([both], broadcast=True)
         jobs = (
             (networks, _slice(samples, place), None if labels is None else labels[place],

@@ -146,7 +146,8 @@ class FanOut:
 
     def __init__(self, model: SpikingModel, threads: int = 0) -> None:
         self._graph = count_graph(model)
-        self._session = Session(self._graph.proto, threads=threads)
+        # Folded, the weights of zeros and ones would be in memory as a second network.
+        self._session = Session(self._graph.proto, folded=False, threads=threads)
 
     def synaptic_operations(
         self, events: Mapping[str, Array], inputs: Mapping[str, Sequence[int]]

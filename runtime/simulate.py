@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx2snn.ir.derive.record import Source, sources
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
+from onnx2snn.ir.types import Array
 from onnx2snn.runtime.backends.choice import AUTO, chosen
 from onnx2snn.runtime.chunks import Samples, check_samples
 from onnx2snn.runtime.early_exit import EarlyExit
@@ -104,48 +105,62 @@ def simulate(
     backend = chosen(backend, model, record)
     options = RunOptions(backend, memory, threads, record, early_exit)
     outputs: list[Tensors] = []
-    traces: list[Mapping[str, LayerTrace]] = []
     exits: list[NDArray[np.int64]] = []
-    for _, _, trace in run_chunks(model, samples, T, (T,), options, progress):
+    total = len(next(iter(samples.values())))
+    recorded = () if record == "none" else sources(model)
+    layers = {source.name: _Layer(source, model, total) for source in recorded}
+    for place, _, trace in run_chunks(model, samples, T, (T,), options, progress):
         outputs.append(trace.outputs[T])
-        traces.append(trace.layers)
+        for source in recorded:
+            layers[source.name].add(place, trace.layers[source.stream])
         if trace.exits is not None:
             exits.append(trace.exits)
-    recorded = () if record == "none" else sources(model)
-    layers = {
-        source.name: _join(source, model, [trace[source.stream] for trace in traces])
-        for source in recorded
-    }
+        del trace  # the next chunk needs the room
     return Simulation(
         outputs={
             name: np.concatenate([output[name] for output in outputs]) for name in model.outputs
         },
         timesteps=T,
         stimulus_steps=model.stimulus_steps(T),
-        samples=len(next(iter(samples.values()))),
-        layers=layers,
+        samples=total,
+        layers={name: layer.record() for name, layer in layers.items()},
         backend=backend,
         exits=np.concatenate(exits) if exits else None,
     )
 
 
-def _join(source: Source, model: SpikingModel, traces: list[LayerTrace]) -> LayerRecord:
-    """Return the record of one layer over all chunks."""
-    events = [trace.events.sum(1, dtype=float) for trace in traces]
-    negative = [trace.negative.sum(1, dtype=float) for trace in traces]
-    counts: NDArray[np.generic] = np.concatenate([trace.count for trace in traces])
-    trains = [trace.spikes for trace in traces if trace.spikes is not None]
-    spikes: NDArray[np.generic] | None = None
-    if trains:
-        spikes = np.concatenate(trains, axis=1)
-    if source.quantum:
-        quantum = np.asarray(model.initializers[source.quantum], dtype=np.float32)
-        counts = np.rint(np.concatenate([trace.count for trace in traces])).astype(np.int32)
-        if trains:
-            spikes = np.rint(np.concatenate(trains, axis=1) / quantum).astype(np.int32)
-    return LayerRecord(
-        events=np.sum(events, axis=0),
-        negative=np.sum(negative, axis=0),
-        counts=counts,
-        spikes=spikes,
-    )
+class _Layer:
+    """The record of one layer, growing by one chunk of samples at a time."""
+
+    def __init__(self, source: Source, model: SpikingModel, samples: int) -> None:
+        self._samples = samples
+        self._quantum: Array | None = None
+        if source.quantum:
+            self._quantum = np.asarray(model.initializers[source.quantum], dtype=np.float32)
+        self._events: NDArray[np.float64] = np.zeros(())
+        self._negative: NDArray[np.float64] = np.zeros(())
+        self._counts: NDArray[np.generic] = np.zeros(0, self._kind)
+        self._spikes: NDArray[np.generic] | None = None
+
+    @property
+    def _kind(self) -> type[np.generic]:
+        return np.float32 if self._quantum is None else np.int32
+
+    def add(self, place: slice, trace: LayerTrace) -> None:
+        """Add what the samples at a place emitted."""
+        self._events = self._events + trace.events.sum(1, dtype=float)
+        self._negative = self._negative + trace.negative.sum(1, dtype=float)
+        if place.start == 0:
+            self._counts = np.zeros((self._samples, *trace.count.shape[1:]), self._kind)
+        self._counts[place] = trace.count if self._quantum is None else np.rint(trace.count)
+        if trace.spikes is None:
+            return
+        if self._spikes is None:
+            shape = (len(trace.spikes), self._samples, *trace.spikes.shape[2:])
+            self._spikes = np.zeros(shape, self._kind)
+        in_quanta = trace.spikes if self._quantum is None else trace.spikes / self._quantum
+        self._spikes[:, place] = in_quanta if self._quantum is None else np.rint(in_quanta)
+
+    def record(self) -> LayerRecord:
+        """Return everything added so far."""
+        return LayerRecord(self._events, self._negative, self._counts, self._spikes)

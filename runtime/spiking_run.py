@@ -88,6 +88,7 @@ def run_chunks(
         else:
             trace = run.run(feeds, timesteps, at)
         yield place, feeds, trace
+        del trace  # the next chunk needs the room
         if progress is not None:
             progress(place.stop, total)
 
@@ -139,7 +140,7 @@ def model_batch(model: SpikingModel) -> int | None:
     A model in the scan layout may mix samples of a batch: it gets one sample at a time, unless
     its inputs declare another size.
     """
-    declared = fixed_batch(model.proto.graph)
+    declared = fixed_batch(model.light.graph)
     return declared or (1 if model.manifest.layout == "scan" else None)
 
 

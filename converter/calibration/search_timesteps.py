@@ -32,7 +32,7 @@ def search_timesteps(
         DataError: no T up to 256 meets the bound.
     """
     reference = _run_in_parts(Session(ann), samples, {}, PART)
-    session = Session(model.proto)
+    session = Session(model.light)
     tried: dict[int, float] = {}
 
     def loss(timesteps: int) -> float:
@@ -86,7 +86,7 @@ def output_loss(
 def with_timesteps(model: SpikingModel, timesteps: int, max_loss: float) -> SpikingModel:
     """Return the model with another default T, found for a bound on the loss."""
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto.CopyFrom(model.light)
     for tensor in proto.graph.initializer:
         if tensor.name == model.timesteps_input:
             value = np.asarray(timesteps, np.int64)
@@ -96,4 +96,4 @@ def with_timesteps(model: SpikingModel, timesteps: int, max_loss: float) -> Spik
     for entry in proto.metadata_props:
         if entry.key == MANIFEST_KEY:
             entry.value = manifest.model_dump_json()
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)

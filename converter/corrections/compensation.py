@@ -51,7 +51,7 @@ def compensate(
     reference = _run(Session(ann), few, part)
     losses = []
     for factor in factors:
-        session = Session(enlarged(model, factor).proto, library=library)
+        session = Session(enlarged(model, factor).light, library=library)
         losses.append(output_loss(reference, _run(session, few, part)))
     best = float(factors[int(np.argmin(losses))])
     return enlarged(model, best), best
@@ -70,7 +70,7 @@ def enlarged(model: SpikingModel, factor: float) -> SpikingModel:
     if factor == 1.0:
         return model
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto.CopyFrom(model.light)
     graph = proto.graph
     makers = {name: node for node in graph.node for name in node.output}
     shapes = {info.name: info for info in graph.value_info}
@@ -103,4 +103,4 @@ def enlarged(model: SpikingModel, factor: float) -> SpikingModel:
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(kept)
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)

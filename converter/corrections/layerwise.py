@@ -209,8 +209,8 @@ def last_uses(
 def with_initializers(model: SpikingModel, values: Mapping[str, Array]) -> SpikingModel:
     """Return the model with some initializers replaced."""
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto.CopyFrom(model.light)
     for tensor in proto.graph.initializer:
         if tensor.name in values:
             tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)

@@ -102,4 +102,4 @@ def _with_currents(model: SpikingModel, changes: Mapping[str, NDArray[np.float32
     proto = assemble(plain, nodes, *ends, plain.functions, constants)
     proto.graph.value_info.extend(plain.graph.value_info)
     proto.metadata_props.extend(plain.metadata_props)
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)

@@ -12,6 +12,7 @@ from onnx2snn.ir.derive.step import StepModel, to_step
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.manifest import MANIFEST_KEY
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.wire import pieces
 
 
 class StepFile(Exporter):
@@ -34,7 +35,7 @@ class StepFile(Exporter):
         helper.set_model_props(step.proto, {MANIFEST_KEY: model.manifest.model_dump_json()})
         sizes = stream_sizes(model, [state.like for state in step.states])
         return Exported(
-            content=step.proto.SerializeToString(deterministic=True),
+            content=b"".join(pieces(step.proto)),
             layers=tuple((state.input, "state", sizes[state.like]) for state in step.states),
         )
 

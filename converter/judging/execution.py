@@ -16,6 +16,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from onnx2snn.ir.resident_memory import MappedPages
 from onnx2snn.ir.session import use_stored
 from onnx2snn.ir.stored_weights import has_stored
 
@@ -49,12 +50,16 @@ class Execution:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
         options.intra_op_num_threads = min(4, os.cpu_count() or 1)
+        self._pages = MappedPages()
         if has_stored(model):
             use_stored(options)
+        content = model.SerializeToString()
+
+        def load() -> ort.InferenceSession:
+            return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
         try:
-            self._session = ort.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = self._pages.made_by(load) if has_stored(model) else load()
         except Exception as error:  # its exceptions have no public base class
             raise ExecutionError(_first_line(error)) from error
         self.input_names = [item.name for item in self._session.get_inputs()]
@@ -67,6 +72,8 @@ class Execution:
             results = self._session.run(names, dict(feeds))
         except Exception as error:  # its exceptions have no public base class
             raise ExecutionError(_first_line(error)) from error
+        finally:
+            self._pages.let_go()
         return dict(zip(names, results, strict=True))
 
     def feeds(self, batch: int, seed: int) -> dict[str, NDArray[np.generic]]:

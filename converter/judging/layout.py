@@ -57,9 +57,9 @@ def with_finding(model: SpikingModel, finding: Finding) -> SpikingModel:
     manifest = model.manifest
     changed = manifest.model_copy(update={"findings": (*manifest.findings, finding)})
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto.CopyFrom(model.light)
     helper.set_model_props(proto, {MANIFEST_KEY: changed.model_dump_json()})
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)
 
 
 def folds(model: SpikingModel, samples: Tensors) -> bool:
@@ -73,7 +73,7 @@ def folds(model: SpikingModel, samples: Tensors) -> bool:
     try:
         # ONNX Runtime inlines every body. Rewriting that graph for a few runs costs more than it
         # saves, and its time grows faster than the network.
-        session = Session(model.proto, optimised=False)
+        session = Session(model.light, optimised=False)
         return separates(session, samples, clock, _same)
     except InvalidModelError:
         return False

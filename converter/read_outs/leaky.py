@@ -155,7 +155,7 @@ def _insert(
     graph.initializer.extend(
         numpy_helper.from_array(value, f"{label}/{key}") for key, value in constants.items()
     )
-    foreign = {entry.domain: entry.version for entry in model.proto.opset_import}
+    foreign = {entry.domain: entry.version for entry in model.light.opset_import}
     return seal(graph, _told(model.manifest, label, leak, samples), foreign)
 
 

@@ -80,7 +80,7 @@ def normalise_to_unit_spikes(model: SpikingModel) -> SpikingModel:
     )
     helper.set_model_props(fresh, {MANIFEST_KEY: changed.model_dump_json()})
     check_grammar(fresh)
-    folded = SpikingModel(fresh)
+    folded = SpikingModel(fresh, model.weights)
     return to_scan(folded) if manifest.layout == "scan" else folded
 
 

@@ -58,9 +58,9 @@ def to_scan(model: SpikingModel) -> SpikingModel:
     Raises:
         InvariantError: the model breaks the grammar.
     """
-    if scan_node(model.proto) is not None:
+    if scan_node(model.light) is not None:
         return model
-    graph = model.proto.graph
+    graph = model.light.graph
     parts = split_parts(graph)
     clock = clock_name(graph)
     values = [node.output[0] for node in parts.body if _is_read_out(node)]
@@ -79,13 +79,13 @@ def to_scan(model: SpikingModel) -> SpikingModel:
         numpy_helper.from_array(np.array(1, np.int64), _ONE),
     ]
     functions = [*step_bodies(parts.body), *settled_bodies(parts.body)]
-    proto = assemble(model.proto, nodes, graph.input, graph.output, functions, constants)
-    proto.doc_string = model.proto.doc_string
-    proto.producer_version = model.proto.producer_version
+    proto = assemble(model.light, nodes, graph.input, graph.output, functions, constants)
+    proto.doc_string = model.light.doc_string
+    proto.producer_version = model.light.producer_version
     manifest = model.manifest.model_copy(update={"layout": "scan"})
     helper.set_model_props(proto, {MANIFEST_KEY: manifest.model_dump_json()})
     check_grammar(proto)
-    return SpikingModel(proto)
+    return SpikingModel(proto, model.weights)
 
 
 def _is_read_out(node: onnx.NodeProto) -> bool:

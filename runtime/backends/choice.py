@@ -34,8 +34,8 @@ def chosen(name: str, model: SpikingModel, recording: Recording = "none") -> str
         event.why_unavailable()
         or model.manifest.layout == "scan"
         or recording == "spikes"
-        or has_stored(model.proto)
-        or large_weights(model.proto)
+        or has_stored(model.light)
+        or large_weights(model.light)
     ):
         return FALLBACK
     return event.name

@@ -143,7 +143,7 @@ class _Bench:
         memory: str | int,
         threads: int,
     ) -> None:
-        self._fixed = fixed_batch(model.proto.graph)
+        self._fixed = fixed_batch(model.light.graph)
         self.timesteps, self.labels, self._model = timesteps, labels, model
         self._samples = _whole_batches(samples, self._fixed)
         self.network: CorrectedNetwork = correct(model, timesteps)

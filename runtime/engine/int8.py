@@ -37,12 +37,13 @@ def whole_weights(
     scale = (np.max(rows, axis=0) / np.float32(LARGEST)).astype(np.float32)
     scale[scale < np.finfo(np.float32).tiny] = 1.0  # all weights are 0, or as good as
     return tuple(
-        term if term.link is Link.IDENTITY else replace(term, weights=_rounded(term.weights, scale))
-        for term in sums
+        term if term.link is Link.IDENTITY else _rounded(term, scale) for term in sums
     ), scale
 
 
-def _rounded(weights: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rounded(term: Term, scale: NDArray[np.float32]) -> Term:
+    weights = term.weights
     by_output = scale.reshape(-1, *[1] * (weights.ndim - 1))
     whole = np.clip(np.rint(weights / by_output), -LARGEST, LARGEST)
-    return np.asarray(whole, dtype=np.float32)
+    given = np.asarray(whole, dtype=np.float32)
+    return replace(term, given=given, scale=np.ones(1, np.float32))

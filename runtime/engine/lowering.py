@@ -77,7 +77,7 @@ class Lowering:
         self._fired: set[str] = set()
         self._sums: dict[str, tuple[Term, ...]] = {}
         self._waiting: dict[str, onnx.NodeProto] = {}
-        self._held = Held(self)
+        self._held = Held()
         self._linear = {
             node.output[0]: node
             for node in model.graph.node
@@ -152,7 +152,7 @@ class Lowering:
         if op is not None and self._fire(node, op):
             self._fired.add(node.output[0])
             return
-        if self._held.visit(node):
+        if self._held.visit(self, node):
             self._waiting[node.output[0]] = node
             return
         if total_read_out(self, node):

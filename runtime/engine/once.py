@@ -37,24 +37,23 @@ class Held:
         stimulus: by stream, the tensor that holds S.
     """
 
-    def __init__(self, lowering: Lowering) -> None:
-        self._lowering = lowering
+    def __init__(self) -> None:
         self.raw: dict[str, str] = {}
         self.stimulus: dict[str, str] = {}
 
-    def visit(self, node: onnx.NodeProto) -> bool:
+    def visit(self, lowering: Lowering, node: onnx.NodeProto) -> bool:
         """Take note of a node whose output is held; says whether it is."""
         if node.domain == DOMAIN and node.op_type == DirectCurrent.name:
             self.raw[node.output[0]] = node.input[0]
             self.stimulus[node.output[0]] = node.input[2]
             return True
         given = [name for name in node.input if name in self.raw]
-        if not given or not _runs_once(self._lowering, node, given):
+        if not given or not _runs_once(lowering, node, given):
             return False
         if len({self.stimulus[name] for name in given}) != 1:
             return False
         once = _copy(node, self.raw, "held")
-        self._lowering.nodes.append(once)
+        lowering.nodes.append(once)
         self.raw[node.output[0]] = once.output[0]
         self.stimulus[node.output[0]] = self.stimulus[given[0]]
         return True

@@ -52,7 +52,8 @@ class Term:
     Attributes:
         emissions: the spikes.
         link: how they reach the neurons.
-        weights: float32; the quanta of the spikes are multiplied in.
+        given: weights, float32.
+        scale: what they are multiplied by, broadcastable: the quanta of the spikes.
         outputs: output channels.
         groups: groups of channels; weights are [outputs, channels / groups, *kernel].
         window: kernel, stride, dilation, pad before and pad after, each of two axes.
@@ -60,10 +61,16 @@ class Term:
 
     emissions: Emissions
     link: Link
-    weights: NDArray[np.float32]
+    given: NDArray[np.float32]
+    scale: NDArray[np.float32]
     outputs: int
     groups: int = 1
     window: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Return the scaled weights; made anew each time, so that a net keeps no second copy."""
+        return self.given * self.scale
 
     @property
     def geometry(self) -> NDArray[np.int64]:

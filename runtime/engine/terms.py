@@ -26,7 +26,7 @@ def convolution(
     per_output = np.repeat(emissions.quantum.reshape(groups, -1), len(weights) // groups, axis=0)
     scale = per_output.reshape(*weights.shape[:2], *[1] * (weights.ndim - 2))
     link = Link.DEPTHWISE if depthwise else Link.CONVOLUTION
-    return Term(emissions, link, weights * scale, len(weights), groups, place)
+    return Term(emissions, link, weights, scale, len(weights), groups, place)
 
 
 def full(
@@ -42,11 +42,12 @@ def full(
         return None
     places = weights.shape[1] // len(emissions.quantum)
     scale = np.repeat(emissions.quantum, places) * np.float32(given.get("alpha", 1.0))
-    return Term(emissions, Link.FULL, weights * scale, len(weights))
+    return Term(emissions, Link.FULL, weights, scale, len(weights))
 
 
 def identity(emissions: Emissions) -> Term | None:
     """Return spikes as current, weight 1: what a residual adds."""
     if emissions.flat:
         return None
-    return Term(emissions, Link.IDENTITY, emissions.quantum, len(emissions.quantum))
+    one = np.ones(1, np.float32)
+    return Term(emissions, Link.IDENTITY, emissions.quantum, one, len(emissions.quantum))

@@ -40,7 +40,7 @@ def early_exit_of(
         return None
     if asked["threshold"] is not None:
         return EarlyExit(asked["rule"], asked["threshold"], asked["every"])
-    specs = input_specs(model.proto.graph, model.inputs)
+    specs = input_specs(model.light.graph, model.inputs)
     data = load_data(inputs / arguments["calibration"], specs, max_bytes=MAX_DATA_BYTES)
     return tune_early_exit(
         model,

@@ -32,7 +32,7 @@ def run(arguments: dict[str, Any], folder: Path, progress: Progress) -> dict[str
     """
     inputs = folder / "in"
     model = SpikingModel.load(inputs / arguments["snn"])
-    specs = input_specs(model.proto.graph, model.inputs)
+    specs = input_specs(model.light.graph, model.inputs)
     dataset = load_data(inputs / arguments["data"], specs, max_bytes=MAX_DATA_BYTES)
     arrays, _ = limited(dataset, arguments["samples"])
     simulation = simulate(
