@@ -24,7 +24,7 @@ LABELS = np.arange(SAMPLES) % 4
 
 
 def evaluated(model: SpikingModel = MODEL, **options: object) -> Evaluation:
-    options = {"timesteps": (1, 2, 5, 12), **options}
+    options = {"timesteps": (1, 2, 5, 12), "backend": "onnxruntime", **options}
     return evaluate(model, ann(MODEL), images(SAMPLES), LABELS, **options)  # type: ignore[arg-type]
 
 
