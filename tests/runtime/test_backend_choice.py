@@ -42,8 +42,8 @@ def test_networks_whose_weights_lie_in_a_file_run_in_onnxruntime(
     monkeypatch.setattr(stored_weights, "LEAST_TOTAL", 1)
     monkeypatch.setattr(stored_weights, "LEAST_TENSOR", 1)
     weights = WeightFile()
-    stored = SpikingModel(weights.store(model.proto))
-    assert stored_weights.has_stored(stored.proto)
+    stored = SpikingModel(weights.store(model.light), weights)
+    assert stored_weights.has_stored(stored.light)
     assert chosen("auto", model) == chosen("auto", stored) == "onnxruntime"
 
 
