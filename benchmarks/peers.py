@@ -7,7 +7,8 @@ through ``torch.compile``, the whole net in one graph.
 
 Soft reset and v_0 = 1/2 as in our nets, save where the framework has no such neuron: norse resets
 to zero, so its rates differ. ``by hand`` is the plain loop that one writes in PyTorch without any
-framework.
+framework. ``spikingjelly`` is its ``IFNode``, whose timesteps are one operator that a compiler cannot
+look into; ``spikingjelly simple`` its ``SimpleIFNode``, plain PyTorch.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from peer_net import Neurons, SpikingNet
 
 from onnx2snn.ir.model import SpikingModel
 
-FRAMEWORKS = ("by hand", "spikingjelly", "sinabs", "snntorch", "norse")
+FRAMEWORKS = ("by hand", "spikingjelly", "spikingjelly simple", "sinabs", "snntorch", "norse")
 _COMPILER = {"realize_opcount_threshold": 3, "realize_reads_threshold": 1}
 """Without these every timestep's membrane repeats the formula of all before it: compilation of a
 layer then takes minutes, of a net hours."""
 
-_MODULES = {name: name for name in FRAMEWORKS[1:]} | {"by hand": "torch"}
+_MODULES = {name: name.split()[0] for name in FRAMEWORKS[1:]} | {"by hand": "torch"}
 
 
 def installed() -> tuple[str, ...]:
@@ -52,9 +53,19 @@ def _by_hand(torch: Any) -> Neurons:
 
 
 def _spikingjelly(torch: Any) -> Neurons:
-    from spikingjelly.activation_based import neuron
+    from spikingjelly.activation_based.neuron import IFNode
 
-    node = neuron.IFNode(v_threshold=1.0, v_reset=None, step_mode="m")
+    return _spikingjelly_neurons(torch, IFNode)
+
+
+def _spikingjelly_simple(torch: Any) -> Neurons:
+    from spikingjelly.activation_based.neuron import SimpleIFNode
+
+    return _spikingjelly_neurons(torch, SimpleIFNode)
+
+
+def _spikingjelly_neurons(torch: Any, kind: Callable[..., Any]) -> Neurons:
+    node = kind(v_threshold=1.0, v_reset=None, step_mode="m")
     node.eval()
 
     def run(x: Any) -> Any:
@@ -118,6 +129,7 @@ def _norse(torch: Any) -> Neurons:
 _NEURONS: dict[str, Callable[[Any], Neurons]] = {
     "by hand": _by_hand,
     "spikingjelly": _spikingjelly,
+    "spikingjelly simple": _spikingjelly_simple,
     "sinabs": _sinabs,
     "snntorch": _snntorch,
     "norse": _norse,
