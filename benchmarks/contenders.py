@@ -44,14 +44,14 @@ OURS = ("A", "fold", "bodies", "compiled", "event", "event int8")
 """Contenders that need no other framework, limit A first."""
 
 
-def names(peers: bool, image: bool) -> list[str]:
+def names(peers: bool, x: np.ndarray) -> list[str]:
     """Return all contenders.
 
     Args:
         peers: other frameworks too, as far as they are installed.
-        image: whether the samples are images, which have their channels first or last.
+        x: samples [N, *F].
     """
-    others = [peer + setting for peer in installed() for setting in settings(image)]
+    others = [peer + setting for peer in installed() for setting in settings(x)]
     return [*OURS, *(others if peers else ())]
 
 

@@ -118,7 +118,7 @@ def equal_answers(task: Task, samples: np.ndarray) -> float:
 
 def loaded(task: Task, told: argparse.Namespace) -> Iterator[tuple[str, Run | str]]:
     """Load and warm the wanted contenders; where one of another framework fails, say why."""
-    wanted = names(told.peers, image=task.x.ndim == 4)
+    wanted = names(told.peers, task.x)
     for name in [n for n in wanted if told.runs is None or n in {"A", "bodies", *told.runs}]:
         try:
             run = load(name, task)

@@ -67,7 +67,7 @@ def test_a_contender_that_fails_is_a_row(
         return contenders.load("A", task)
 
     monkeypatch.setattr(speed, "load", load)
-    monkeypatch.setattr(speed, "names", lambda peers, image: ["A", "bodies", "by hand"])
+    monkeypatch.setattr(speed, "names", lambda peers, x: ["A", "bodies", "by hand"])
     told = argparse.Namespace(peers=True, runs=None)
     found = dict(speed.loaded(task, told))
     assert found.pop("by hand") == "RuntimeError: no compiler is there"
@@ -75,7 +75,7 @@ def test_a_contender_that_fails_is_a_row(
 
 
 @pytest.mark.skipif("by hand" not in peers.installed(), reason="PyTorch is not installed")
-@pytest.mark.parametrize("setting", ["", " + channels_last"])
+@pytest.mark.parametrize("setting", ["", " + channels_last", " + singly"])
 def test_a_loop_in_pytorch_gives_our_outputs(task: contenders.Task, setting: str) -> None:
     """Independent of our code: thresholds folded into weights, unit spikes."""
     ours = contenders.load("bodies", task)()
