@@ -108,6 +108,7 @@ class Session:
             SimulationError: onnxruntime stops with an error.
         """
         names = list(self.outputs if outputs is None else outputs)
+        self._pages.let_go()  # what came free since the last run as well
         try:
             values = self._session.run(names, dict(feeds))
         except Exception as error:

@@ -83,12 +83,13 @@ class ChunkedRun:
         for start in range(0, timesteps, self._steps):
             clock = np.arange(start + 1, min(start + self._steps, timesteps) + 1)
             inputs = {**given, self._chunk.clock: clock, **states}
+            touched = _touched(selected[:, clock - 1])
             if self._recorded:
-                inputs[SEGMENTS] = selected[:, clock - 1]
+                inputs[SEGMENTS] = selected[touched, clock[0] - 1 : clock[-1]]
             results = self._body.run(inputs)
             states = {state.input: results[state.output] for state in self._chunk.states}
             for source in self._recorded:
-                kept[source.stream].add(results, clock, places)
+                kept[source.stream].add(results, clock, places, touched)
             if self._early_exit is None:
                 wanted = [int(t) for t in clock if t in at]
                 outputs |= {t: self._outputs(results, t - start, given, clock) for t in wanted}
@@ -134,6 +135,12 @@ class ChunkedRun:
         }
 
 
+def _touched(selected: Array) -> slice:
+    """Return the segments that a chunk of timesteps lies in; the first one if it lies in none."""
+    rows = np.flatnonzero(selected.any(axis=1))
+    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 1)
+
+
 def _left(tensors: Tensors, staying: NDArray[np.bool_]) -> Tensors:
     return {name: values[staying] for name, values in tensors.items()}
 
@@ -165,8 +172,17 @@ class _Record:
         self._count: Array | None = None
         self._spikes: Array | None = None
 
-    def add(self, results: Tensors, clock: NDArray[np.int64], places: NDArray[np.int64]) -> None:
-        """Add what the samples at ``places`` emitted in the timesteps of ``clock``."""
+    def add(
+        self,
+        results: Tensors,
+        clock: NDArray[np.int64],
+        places: NDArray[np.int64],
+        touched: slice,
+    ) -> None:
+        """Add what the samples at ``places`` emitted in the timesteps of ``clock``.
+
+        Its events are by segment, of those ``touched``.
+        """
         source = self._source
         maps, events, negative, count = (
             np.asarray(results[name], dtype=np.float32) for name in source.outputs
@@ -175,7 +191,7 @@ class _Record:
             batch = 1 if maps.shape[1] == 1 else self._samples
             self._maps = np.zeros((self._points, batch, *maps.shape[2:]), dtype=np.float32)
             self._count = np.zeros((self._samples, *count.shape[1:]), dtype=np.float32)
-        self._maps[:, slice(None) if maps.shape[1] == 1 else places] += maps
+        self._maps[touched, slice(None) if maps.shape[1] == 1 else places] += maps
         rows = clock - 1
         self._events[np.ix_(rows, places)] = events
         self._negative[np.ix_(rows, places)] = negative

@@ -129,6 +129,7 @@ def measure(
         activity = add_activity(activity, measured)
         if correlate and correlations is None:
             correlations = networks.correlations(feeds, trace)
+        del trace, measured  # the next chunk needs the room
     if not chunks:
         raise SimulationError("there are no samples", remedy="hand in at least one sample")
     return Measured(tuple(chunks), activity, correlations, seconds)
@@ -161,17 +162,16 @@ def chunk_samples(
 
 
 class _Networks:
-    """The ANN and the quantised ANN, loaded once."""
+    """The ANN and the quantised ANN, loaded."""
 
     def __init__(self, model: SpikingModel, ann: onnx.ModelProto, T: int, threads: int) -> None:
         self._model = model
         self._timesteps = T
         samples = model_batch(model)
         self._layers = [s for s in sources(model) if s.quantum and s.spiking]
-        streams = [source.stream for source in self._layers]
+        self._threads = threads
         self._ann = AnnRun(ann, samples=samples, threads=threads)
         self._ptq = AnnRun(settle(model), samples=samples, threads=threads)
-        self._inside = AnnRun(settle(model, streams), samples=samples, threads=threads)
         self._clock: Tensors = {model.timesteps_input: np.asarray(T, dtype=np.int64)}
 
     def score(self, feeds: Tensors, trace: Trace, labels: NDArray[np.generic] | None) -> Scores:
@@ -188,7 +188,10 @@ class _Networks:
     def correlations(self, feeds: Tensors, trace: Trace) -> dict[str, float | None]:
         """Return by stream how the decoded values follow the quantised ANN's activations."""
         few = {name: values[:CORRELATION_SAMPLES] for name, values in feeds.items()}
-        targets = self._inside.run(few, [source.stream for source in self._layers], self._clock)
+        streams = [source.stream for source in self._layers]
+        inside = settle(self._model, streams)  # loaded for this once
+        run = AnnRun(inside, samples=model_batch(self._model), threads=self._threads)
+        targets = run.run(few, streams, self._clock)
         return {
             source.stream: correlation(
                 decoded(trace.layers[source.stream], source, self._model, self._timesteps)[
@@ -209,3 +212,4 @@ def _timed(items: Iterator[_Item]) -> Iterator[tuple[float, _Item]]:
         except StopIteration:
             return
         yield time.perf_counter() - start, item
+        del item  # the next one may need its room
