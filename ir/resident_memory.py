@@ -12,7 +12,9 @@ import ctypes
 import mmap
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from onnx2snn.ir.stored_weights import PREFIX
@@ -21,6 +23,8 @@ _Made = TypeVar("_Made")
 _MAPS = "/proc/self/maps"
 _AVAILABLE = sys.platform == "linux"
 _making = threading.Lock()
+_latest: list[Callable[[], MappedPages | None]] = [lambda: None]
+"""Whose turn it was last: resident memory is one for the whole process."""
 
 
 class MappedPages:
@@ -28,9 +32,14 @@ class MappedPages:
 
     onnxruntime does not tell; but it alone maps these files privately, so what comes in while a
     session is made, one at a time, is the session's for as long as it lives.
+
+    Args:
+        reread: whether each run reads the weights. Then the pages stay until another session with
+            pages has its turn, else until the run is over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reread: bool = True) -> None:
+        self._reread = reread
         self._ranges: frozenset[tuple[int, int]] = frozenset()
 
     def made_by(self, make: Callable[[], _Made]) -> _Made:
@@ -41,10 +50,25 @@ class MappedPages:
             self._ranges = frozenset(_private()) - before
         return made
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold while the session runs."""
+        if not self._ranges:
+            yield
+            return
+        with _making:
+            before = _latest[0]()
+            _latest[0] = weakref.ref(self)
+        if before is not None and before is not self:
+            before.let_go()
+        try:
+            yield
+        finally:
+            if not self._reread:
+                self.let_go()
+
     def let_go(self) -> None:
         """Let the pages leave memory, and what is free; whoever reads the pages gets them back."""
-        if not self._ranges:
-            return
         system = ctypes.CDLL(None)
         for start, size in self._ranges:
             system.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.MADV_DONTNEED)

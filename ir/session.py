@@ -38,6 +38,7 @@ class Session:
         model: the model, or its serialised bytes.
         optimised: whether onnxruntime may rewrite the graph; off when it acts as a judge.
         folded: whether it may compute what depends on stored weights alone beforehand, and keep it.
+        reread: whether every run reads the stored weights, or the first one only.
         threads: intra-op threads; 0 lets onnxruntime decide.
         library: custom-op library to register, if any.
 
@@ -51,6 +52,7 @@ class Session:
         *,
         optimised: bool = True,
         folded: bool = True,
+        reread: bool = True,
         threads: int = 0,
         library: str | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class Session:
         if library is not None:
             options.register_custom_ops_library(library)
         self._weights = WeightFile()
-        self._pages = MappedPages()
+        self._pages = MappedPages(reread)
         stored = False
         if isinstance(model, onnx.ModelProto):
             model = self._weights.store(model)
@@ -108,14 +110,12 @@ class Session:
             SimulationError: onnxruntime stops with an error.
         """
         names = list(self.outputs if outputs is None else outputs)
-        self._pages.let_go()  # what came free since the last run as well
         try:
-            values = self._session.run(names, dict(feeds))
+            with self._pages.in_use():
+                values = self._session.run(names, dict(feeds))
         except Exception as error:
             raise SimulationError(
                 f"onnxruntime stopped: {error}",
                 remedy="check names, shapes and data types of the inputs",
             ) from error
-        finally:
-            self._pages.let_go()
         return dict(zip(names, values, strict=True))

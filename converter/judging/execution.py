@@ -69,11 +69,10 @@ class Execution:
         """Outputs by name; arrays, or lists and maps where the model says so."""
         names = list(self.output_names if outputs is None else outputs)
         try:
-            results = self._session.run(names, dict(feeds))
+            with self._pages.in_use():
+                results = self._session.run(names, dict(feeds))
         except Exception as error:  # its exceptions have no public base class
             raise ExecutionError(_first_line(error)) from error
-        finally:
-            self._pages.let_go()
         return dict(zip(names, results, strict=True))
 
     def feeds(self, batch: int, seed: int) -> dict[str, NDArray[np.generic]]:

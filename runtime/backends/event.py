@@ -77,4 +77,5 @@ class EventBackend:
         weights = WeightFile() if has_stored(model) else None
         int8 = self._weights == "int8"
         lowered = lower(model, self._dense_above, weights, int8=int8)
-        return Session(lowered, threads=threads, library=custom_ops_path())
+        # The first run puts the weights in an order of the engine's own.
+        return Session(lowered, reread=False, threads=threads, library=custom_ops_path())
