@@ -20,6 +20,7 @@ GNU_FLAGS = [
     "-fno-trapping-math",
     "-fvisibility=hidden",
     "-Wno-psabi",
+    "-Wno-maybe-uninitialized",  # false alarms in the compiler's own header of intrinsics
 ]
 MSVC_FLAGS = ["/std:c++17", "/O2", "/fp:precise"]
 

@@ -76,6 +76,6 @@ class EventBackend:
         """Lower a model and load it."""
         weights = WeightFile() if has_stored(model) else None
         int8 = self._weights == "int8"
-        lowered = lower(model, self._dense_above, weights, int8=int8)
+        lowered = lower(model, self._dense_above, weights, int8=int8, threads=threads)
         # The first run puts the weights in an order of the engine's own.
         return Session(lowered, reread=False, threads=threads, library=custom_ops_path())

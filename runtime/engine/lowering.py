@@ -10,7 +10,7 @@ where their input is spikes: so every model runs.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -21,9 +21,9 @@ from onnx2snn.ir.derive.parts import names_read, upstream
 from onnx2snn.ir.ops import DOMAIN, OPS, Neuron
 from onnx2snn.ir.stored_weights import WeightFile, tensor_values
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.engine import neurons, pools, recording, reshapes, slices, terms
+from onnx2snn.runtime.engine import layers, neurons, pools, recording, reshapes, slices, terms
 from onnx2snn.runtime.engine.attributes import attributes
-from onnx2snn.runtime.engine.int8 import whole_weights
+from onnx2snn.runtime.engine.compact import compacted
 from onnx2snn.runtime.engine.once import Held, total_read_out
 from onnx2snn.runtime.engine.shapes import Shape, infer_shapes
 from onnx2snn.runtime.engine.stream import ENGINE, MOST_TERMS, Emissions, Term
@@ -43,6 +43,7 @@ def lower(
     weights: WeightFile | None = None,
     *,
     int8: bool = False,
+    threads: int = 0,
 ) -> onnx.ModelProto:
     """Return the model with fused layers for whatever of it the engine has a form for.
 
@@ -52,8 +53,9 @@ def lower(
             engine's own measured choice if not given.
         weights: where large weights of fused layers go; they stay in the model without it.
         int8: round the weights in front of fused neurons to whole numbers of one byte.
+        threads: threads of the session that will run it; 0: one a core.
     """
-    return Lowering(model, dense_above, weights, int8).run()
+    return Lowering(model, dense_above, weights, int8, threads).run()
 
 
 class Lowering:
@@ -65,11 +67,13 @@ class Lowering:
         dense_above: float | None,
         weights: WeightFile | None,
         int8: bool = False,
+        threads: int = 0,
     ) -> None:
         self._model = model
         self._weights = weights
-        self._dense_above = dense_above
-        self._int8 = int8
+        self.dense_above = dense_above
+        self.int8 = int8
+        self.threads = threads
         self._constants = {t.name: t for t in model.graph.initializer}
         self._shapes = infer_shapes(model)
         self._made = {v.name for v in model.graph.input} | set(self._constants)
@@ -87,6 +91,9 @@ class Lowering:
         for node in model.graph.node:
             for name in names_read(node):
                 self._readers[name].add(node.op_type)
+        for output in model.graph.output:
+            self._readers[output.name].add("")
+        self._units: dict[str, int] = {}
         self.nodes: list[onnx.NodeProto] = []
         self.added: dict[str, onnx.TensorProto] = {}
 
@@ -98,7 +105,8 @@ class Lowering:
             self._materialise(output.name)
         lowered = onnx.ModelProto()
         lowered.CopyFrom(self._model)
-        nodes = upstream(self.nodes, [o.name for o in self._model.graph.output])
+        outputs = [o.name for o in self._model.graph.output]
+        nodes = compacted(upstream(self.nodes, outputs), outputs, self._units)
         read = {name for node in nodes for name in names_read(node)}
         read |= {v.name for v in (*lowered.graph.input, *lowered.graph.output)}
         del lowered.graph.node[:], lowered.graph.value_info[:], lowered.graph.initializer[:]
@@ -144,6 +152,10 @@ class Lowering:
     def linear_node(self, stream: str) -> onnx.NodeProto | None:
         """Return the standard operator of the graph that makes a stream; None if none does."""
         return self._linear.get(stream)
+
+    def readers(self, stream: str) -> set[str]:
+        """Return the types of the operators that read a stream; "" stands for the caller."""
+        return self._readers[stream]
 
     # The walk.
 
@@ -198,37 +210,25 @@ class Lowering:
         emissions = neurons.emissions_of(op, f"{ENGINE}/{node.output[0]}", quantum)
         law = neurons.law_of(op, attributes(node)) | {"carried": int(carried)}
         parameters += states  # without a state to carry these are never read
-        if sums is None:
+        outputs = [emissions.tensor, *node.output[1:]]
+        if sums is None and (held is None or len(quantum) < layers.FEWEST_CHANNELS):
             kind = "Encode" if emissions.codes else "EncodeValues"
             inputs = [held or node.input[0], *parameters]
             law |= {"held": int(held is not None)}
         else:
             kind = "Layer" if emissions.codes else "LayerValues"
-            scale = self.add_constant("no_scale", np.zeros(0, np.float32))
-            if self._int8:
-                sums, scales = whole_weights(sums)
-                if scales is not None:
-                    scale = self.add_constant(f"{node.output[0]}/scale", scales)
-            inputs = [*parameters, scale, *self._sources(node.output[0], sums)]
-            law |= self._choice()
-        outputs = [emissions.tensor, *node.output[1:]]
+            inputs = [*parameters, *layers.sources(self, node.output[0], sums, held, quantum)]
+            law |= layers.options(self) | {"marks": 1}
+            emissions = replace(emissions, active=f"{emissions.tensor}/active")
+            outputs += [""] * (3 - len(outputs)) + [emissions.active]
+            if emissions.unit:
+                self._units[emissions.tensor] = len(quantum)
         self.nodes.append(
             helper.make_node(kind, inputs, outputs, name=node.name, domain=ENGINE, **law)
         )
         self._made.update(node.output[1:])
         self._emissions[node.output[0]] = emissions
         return True
-
-    def _choice(self) -> dict[str, Any]:
-        return {} if self._dense_above is None else {"dense_above": self._dense_above}
-
-    def _sources(self, stream: str, sums: tuple[Term, ...]) -> list[str]:
-        inputs = []
-        for i, term in enumerate(sums):
-            weights = self.add_constant(f"{stream}/weights_{i}", term.weights)
-            geometry = self.add_constant(f"{stream}/geometry_{i}", term.geometry)
-            inputs += [term.emissions.tensor, weights, geometry]
-        return inputs
 
     def _spikes_of(self, node: onnx.NodeProto) -> Emissions | None:
         """Return the spikes a node on spikes gives, if they stay spikes."""
@@ -289,7 +289,7 @@ class Lowering:
             return
         if name in self._sums:
             self._made.add(name)
-            self._add_currents(name)
+            self.nodes.append(layers.currents(self, name, self._sums[name]))
         elif name in self._waiting:
             self._keep(self._waiting[name])
         elif name in self._emissions:
@@ -299,13 +299,3 @@ class Lowering:
             self.nodes.append(
                 helper.make_node("Decode", [spikes.tensor, quantum], [name], domain=ENGINE)
             )
-
-    def _add_currents(self, name: str) -> None:
-        zero = self.add_constant("zero", np.zeros((), np.float32))
-        one = self.add_constant("one", np.ones((), np.int64))
-        scale = self.add_constant("no_scale", np.zeros(0, np.float32))
-        inputs = [zero] * 5 + [one] * 2 + [zero] * 2 + [scale]
-        inputs += self._sources(name, self._sums[name])
-        self.nodes.append(
-            helper.make_node("Currents", inputs, [name], domain=ENGINE, **self._choice())
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def pooled(lowering: Lowering, node: onnx.NodeProto, spikes: Emissions) -> Emissions | None:
     """Return the spikes behind a pool; None if it is no pool, or one without such a form."""
     shape = lowering.shape(node.input[0])
-    if shape is None or spikes.flat or len(shape) not in (3, 4):
+    if shape is None or spikes.flat or spikes.pool != (1, 1) or len(shape) not in (3, 4):
         return None
     if node.domain == DOMAIN and node.op_type in ("IncrementMaxPool", "IncrementMaxPool_Chunk"):
         return _count_max_pool(lowering, node, spikes)
@@ -59,7 +60,18 @@ def _average_pool(lowering: Lowering, node: onnx.NodeProto, spikes: Emissions) -
         return None
     if padded and not given.get("count_include_pad", 0):
         return None  # windows at the border have divisors of their own
+    if not padded and _only_in_front_of_convolutions(lowering, node, place):
+        quantum = spikes.quantum / np.float32(math.prod(given["kernel_shape"]))
+        return replace(spikes, quantum=quantum, pool=(place[0], place[1]))
     return _sum_pool(lowering, node, spikes, place, math.prod(given["kernel_shape"]))
+
+
+def _only_in_front_of_convolutions(
+    lowering: Lowering, node: onnx.NodeProto, place: tuple[int, ...]
+) -> bool:
+    """Say whether convolutions can read what is in front of a pool, in the place of its sums."""
+    kernel, stride, dilation = place[0:2], place[2:4], place[4:6]
+    return kernel == stride and dilation == (1, 1) and lowering.readers(node.output[0]) == {"Conv"}
 
 
 def _global_pool(

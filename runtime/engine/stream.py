@@ -16,12 +16,13 @@ MOST_TERMS = 4
 
 
 class Link(IntEnum):
-    """How a source reaches the neurons; the numbers are those of ``native/source.h``."""
+    """How a source reaches the neurons; the numbers are those of ``native/geometry.h``."""
 
     CONVOLUTION = 0
     FULL = 1
     IDENTITY = 2
     DEPTHWISE = 3
+    HELD = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Emissions:
         unit: whether every emission is 0 or 1.
         ternary: whether every emission is -1, 0 or 1.
         flat: whether the stream it stands for is flattened, [T*N, C*S].
+        pool: the emissions that are summed along each axis of space before anything else happens;
+            only convolutions read such emissions.
+        active: name of the marks [T*N] that say which rows have an emission; empty if none do.
     """
 
     tensor: str
@@ -43,6 +47,8 @@ class Emissions:
     unit: bool
     ternary: bool = False
     flat: bool = False
+    pool: tuple[int, int] = (1, 1)
+    active: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Term:
 
     @property
     def geometry(self) -> NDArray[np.int64]:
-        """Return the numbers ``native/source.h`` reads."""
+        """Return the numbers ``native/geometry.h`` reads."""
         numbers = [int(self.link), int(self.emissions.unit), self.outputs, self.groups]
-        numbers += self.window
+        numbers += [*self.window, *self.emissions.pool]
         return np.array(numbers, dtype=np.int64)

@@ -26,6 +26,7 @@ class CarriedPart {
     after_ = static_cast<float*>(context.output(place.output, shape));
   }
 
+  bool carried() const { return before_ != nullptr; }
   void load(std::size_t place, std::size_t n, float* to) const {
     if (before_ != nullptr) std::copy_n(before_ + place, n, to);
   }
@@ -42,8 +43,10 @@ class CarriedPart {
 class CarriedState {
  public:
   CarriedState(const Context& context, std::size_t first, const Shape& shape, bool carried)
-      : charge_(context, {first, 1}, shape, carried), count_(context, {first + 1, 2}, shape, carried) {}
+      : charge_(context, {first, 1}, shape, carried),
+        count_(context, {first + 1, 2}, shape, carried) {}
 
+  bool carried() const { return charge_.carried(); }
   void load(std::size_t place, std::size_t n, float* charge, float* count) const {
     charge_.load(place, n, charge);
     count_.load(place, n, count);

@@ -28,8 +28,10 @@ struct Rows {
 
 constexpr std::size_t kRowLanes = 32;   // sums of one weight row
 constexpr std::size_t kRound = 4;       // lists are filled up to whole rounds of events
-constexpr std::uint16_t kNoFill = 0xffff;
+constexpr std::uint8_t kLowBias = 128;  // of the weights of lanes 0 to 15, in rows of bytes
 constexpr std::size_t kListSlack = 64;  // entries that listing may write past an end
+constexpr std::size_t kSteps = 32;      // timesteps that a tile holds at once, each a bit of a mask
+constexpr std::size_t kEntryStep = 16;  // from row to row: entries are ready-made offsets
 
 // The emissions of one timestep of one sample.
 struct Stream {
@@ -38,51 +40,87 @@ struct Stream {
   bool unit;   // every emission is 0 or 1
 };
 
-// Some emissions of a window that lie next to each other, and their rows in the table of a chunk.
-struct Piece {
-  std::ptrdiff_t bits, emissions;  // bytes of the plane of bits and emissions, from the window's first
-  std::size_t size;
-  std::uint16_t base;   // row of the first
-  std::uint16_t fill;   // row of zeros that fills up the list, behind the last piece of a chunk
-  std::uint32_t chunk;  // which of a list's ends it is followed by
+// Up to 64 emissions of a window that lie next to each other, and their rows in the table of a
+// chunk.
+struct Word {
+  std::uint64_t used;  // bits that belong to it
+  std::int32_t bits,
+      emissions;       // bytes of the plane of bits and emissions, from the window's first
+  std::uint16_t base;  // entry of the row of its first bit
 };
 
-// What reaches one output pixel (or two that share their rows), cut into pieces.
+// Words first .. last - 1 read the rows of one table; its last row is all zeros and fills up lists.
+struct Chunk {
+  std::size_t first, last;
+  std::uint16_t fill;  // entry of the row of zeros
+};
+
+// What reaches one output pixel (or two that share their rows).
 struct Window {
-  const Piece* pieces;
-  std::size_t count;
+  const Word* words;
+  const Chunk* chunks;
+  std::size_t chunk_count;
 };
 
-// Where the windows of some sites start.
+// The emissions of a source and a sample, by timestep.
+struct Planes {
+  const std::uint8_t* bits[kSteps];
+  const void* emissions[kSteps];
+  bool codes, unit;
+};
+
+// Where the windows of some sites start, in the plane of bits and among the emissions.
 struct Places {
   const std::ptrdiff_t* bits;
   const std::ptrdiff_t* emissions;
   std::size_t count;
 };
 
-// Lists of events, by site and timestep; those of a chunk are numbers ends[chunk] .. ends[chunk + 1]
-// of each list's own `stride` ends. Sums lie kRowLanes floats apart, and `pitch` from site to site.
+// Lists of events, by chunk, site and timestep: `rounds` rounds of kRound entries from `starts` on.
+// Bit t of `active` says whether the list of timestep t has any.
 struct EventLists {
-  const std::uint16_t* place;
-  const float* value;
-  const std::uint32_t* ends;
-  std::size_t stride, sites, timesteps, pitch;
-  bool unit;  // every value is 1, and none is written
+  std::uint16_t* place;
+  float* value;           // of each entry; null if every value is 1
+  std::uint32_t* starts;  // [chunk][site][kSteps]
+  std::uint16_t* rounds;  // [chunk][site][kSteps]
+  std::uint32_t* active;  // [chunk][site]
+  std::size_t sites;
+};
+
+// Sums of a tile: kRowLanes floats a timestep, `pitch` floats from site to site. Bit t of `driven`
+// says that there is a sum at timestep t; elsewhere the memory is not in use.
+struct Sums {
+  float* data;
+  std::uint32_t* driven;
+  std::size_t pitch;
 };
 
 // The neurons of one weight row, as they stand between two runs of timesteps.
 struct LaneState {
   alignas(64) float charge[kRowLanes] = {};
   alignas(64) float count[kRowLanes] = {};
-  float gain = 0.0F;   // of the timestep before
-  bool quiet = false;  // nothing was emitted in it
+  bool quiet = false;  // nothing was emitted at the timestep before
 };
 
-// Where emissions go: `stride` elements from timestep to timestep; codes or floats.
+// Where emissions go: `stride` elements from timestep to timestep. One of codes, values and bits is
+// given, or none: emissions are counted only. Bit i of a number of bits is lane i.
 struct Emitted {
   std::int8_t* codes;
   float* values;
+  std::uint32_t* bits;
   std::size_t stride;
+};
+
+// Some timesteps of the neurons of one weight row.
+struct LaneRun {
+  const float* drive;    // [timestep][lane], as `drive_lanes` gives it
+  const float* inverse;  // of the quanta
+  const float* slope;
+  const float* sums;       // [timestep][lane]
+  std::size_t sum_stride;  // floats from timestep to timestep
+  std::uint32_t driven;    // bit t: there is a sum at timestep t
+  std::uint32_t wake;      // bit t: the drive changes at timestep t
+  std::size_t timesteps;
 };
 
 // One position of a convolution's kernel: where it reads, and the weight rows it reads with.
@@ -126,36 +164,47 @@ struct Kernels {
   bool (*add_values)(const float* values, std::size_t pixels, std::size_t stride,
                      const float* quanta, std::size_t kept, std::size_t lanes, float* sums);
 
-  // All timesteps of the neurons of one weight row: sums and driven (was there input?) by timestep.
-  void (*advance_through)(const Law&, const Rows&, const float* gains, std::size_t timesteps,
-                          const float* sums, const char* driven, LaneState& state, Emitted to);
+  // drive[timestep][lane] = gain * rows.drive, plus the initial potential if the soma is linear.
+  void (*drive_lanes)(const Law&, const float* rows_drive, const float* gains,
+                      std::size_t timesteps, float* drive);
+  // All timesteps of the neurons of one weight row. Returns in bit t whether one emitted; the
+  // emissions of all timesteps are written.
+  std::uint32_t (*advance_through)(const Law&, const LaneRun& run, LaneState& state, Emitted to);
 
   // Sets bit i where emission first + i is an event, for n emissions, and writes whole bytes.
   // Returns the number of events.
   std::size_t (*pack_bits)(const Stream& from, std::size_t first, std::size_t n,
                            std::uint8_t* bits);
-  // Lists the events of the windows of some sites at one timestep. The bits of window i start
-  // places.bits[i] bytes after `bits`, its emissions places.emissions[i] after the first. ends[0]
-  // becomes the start of its list, counted from `first`, and ends[chunk] of each piece the end of
-  // the list so far, filled up to whole rounds; the next window has its ends `pitch` further on.
-  // Returns the length of all lists.
-  std::size_t (*list_windows)(const std::uint8_t* bits, const Stream& stream, const Places& places,
-                              const Window& window, std::uint16_t* place, float* value,
-                              std::uint32_t* ends, std::size_t pitch, std::uint32_t first);
-  // sums[list][lane] += sum over the events of each list of value * table[place][lane]; the sums
-  // start at zero where they are `fresh`.
-  void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table, bool fresh,
-                    float* sums);
-  // The same for lists of unit events and rows of whole numbers from -127 to 127.
-  void (*add_int8_lists)(const EventLists& lists, std::size_t chunk, const std::int8_t* table,
-                         bool fresh, float* sums);
-  // sums[site][timestep][lane] *= scale[lane] where driven, with a pitch from site to site.
-  void (*scale_sums)(const float* scale, const char* driven, std::size_t sites,
-                     std::size_t timesteps, std::size_t pitch, float* sums);
-  // sums[site][lane] += emission * quantum[lane] of sites that lie next to each other; sets
-  // driven[site] where there was an event. Sums and driven have a pitch from site to site.
-  void (*add_current)(const std::int8_t* codes, std::size_t sites, const float* quanta,
-                      float* sums, std::size_t pitch, char* driven, std::size_t driven_pitch);
+  // Copies whole bytes of bits; returns the number of events.
+  std::size_t (*copy_bits)(const std::uint8_t* from, std::size_t bytes, std::uint8_t* to);
+  // Lists the events of the windows of some sites at the timesteps of `steps`, the first of them
+  // number `site` of the lists. The bits of window i start places.bits[i] bytes after those of the
+  // plane, its emissions places.emissions[i] after the first; lists are filled up to whole rounds.
+  // Returns the number of entries, `used` of them before.
+  std::uint32_t (*list_windows)(const Planes& from, std::uint32_t steps, const Places& places,
+                                const Window& window, const EventLists& to, std::size_t site,
+                                std::uint32_t used);
+  // sums[list][lane] += sum over the events of each list of value * table[place][lane].
+  void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table, Sums sums);
+  // The same for lists of unit events and rows of whole numbers from -127 to 127: those of lane i
+  // and, behind it, of lane i + 16, for i from 0 to 15, the first with a bias of kLowBias. With a
+  // scale the sums are complete by then, and multiplied by it.
+  void (*add_int8_lists)(const EventLists& lists, std::size_t chunk, const std::uint8_t* table,
+                         const float* scale, Sums sums);
+  // The same for rows of two blocks of channels, whose sums and scale lie one behind the other.
+  void (*add_int8_pairs)(const EventLists& lists, std::size_t chunk, const std::uint8_t* table,
+                         const float* scale, Sums sums, Sums more);
+  // sums[site][timestep][lane] *= scale[lane] where driven, at the timesteps of `steps`.
+  void (*scale_sums)(const float* scale, std::size_t sites, std::uint32_t steps, Sums sums);
+  // sums[site][lane] += emission * quantum[lane] at timestep t, of sites that lie next to each
+  // other.
+  void (*add_current)(const std::int8_t* codes, std::size_t sites, const float* quanta, Sums sums,
+                      std::size_t t);
+  // The same for bits, one number of a site, `pitch` bytes from site to site.
+  void (*add_bits)(const std::uint8_t* bits, std::size_t pitch, std::size_t sites,
+                   const float* quanta, Sums sums, std::size_t t);
+  // emission[i] = bit i, for n bits.
+  void (*spread_bits)(const std::uint8_t* bits, float* emission, std::size_t n);
   // sums[pixel][lane] += sum over taps and channels.
   void (*add_dense)(const DenseInput& input, const float* weights, std::size_t lanes,
                     std::size_t pixels, float* sums);  // lanes: 16 or 32

@@ -8,12 +8,14 @@
 #include <utility>
 #include <immintrin.h>
 
+// clang-format off
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,popcnt"))), apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,bmi,bmi2,popcnt")
 #endif
+// clang-format on
 
 namespace onnx2snn::avx2 {
 namespace {
@@ -23,22 +25,22 @@ constexpr std::size_t kRegisters = 16;
 using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
 inline Lanes fused(Lanes a, Lanes b, Lanes c) {
-  return reinterpret_cast<Lanes>(_mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b),
-                                                  reinterpret_cast<__m256>(c)));
+  return reinterpret_cast<Lanes>(_mm256_fmadd_ps(
+      reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
 }
 
 inline Lanes floor_of(Lanes x) {
   return reinterpret_cast<Lanes>(_mm256_floor_ps(reinterpret_cast<__m256>(x)));
 }
 
-using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+// Those lanes whose bit is set.
+inline Lanes unit_lanes(std::uint32_t bits, Lanes lanes) {
+  for (std::size_t i = 0; i < kWidth; ++i) lanes[i] = bits >> i & 1 ? lanes[i] : 0.0F;
+  return lanes;
+}
+
 using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
 using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
-
-inline Shorts widened(const std::int8_t* from) {
-  return reinterpret_cast<Shorts>(
-      _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-}
 
 inline Words widened(HalfShorts from) {
   return reinterpret_cast<Words>(_mm256_cvtepi16_epi32(reinterpret_cast<__m128i>(from)));
@@ -56,9 +58,11 @@ inline Words widened(HalfShorts from) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx2", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_windows, add_lists, add_int8_lists, scale_sums,
-                       add_current, add_dense, add_depthwise, to_quanta, tally};
+const Kernels table = {"avx2",         advance,       encode,       decode,      count_codes,
+                       count_values,   add_codes,     add_values,   drive_lanes, advance_through,
+                       pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
+                       add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
+                       add_dense,      add_depthwise, to_quanta,    tally};
 
 }  // namespace onnx2snn::avx2
 

@@ -8,12 +8,14 @@
 #include <utility>
 #include <immintrin.h>
 
+// clang-format off
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512"))), apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512")
 #endif
+// clang-format on
 
 namespace onnx2snn::avx512 {
 namespace {
@@ -25,22 +27,22 @@ constexpr std::size_t kRegisters = 32;
 using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
 inline Lanes fused(Lanes a, Lanes b, Lanes c) {
-  return reinterpret_cast<Lanes>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b),
-                                                  reinterpret_cast<__m512>(c)));
+  return reinterpret_cast<Lanes>(_mm512_fmadd_ps(
+      reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
 }
 
 inline Lanes floor_of(Lanes x) {
   return reinterpret_cast<Lanes>(_mm512_roundscale_ps(reinterpret_cast<__m512>(x), 0x09));
 }
 
-using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+// Those lanes whose bit is set.
+inline Lanes unit_lanes(std::uint32_t bits, Lanes lanes) {
+  return reinterpret_cast<Lanes>(
+      _mm512_maskz_mov_ps(static_cast<__mmask16>(bits), reinterpret_cast<__m512>(lanes)));
+}
+
 using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
 using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
-
-inline Shorts widened(const std::int8_t* from) {
-  return reinterpret_cast<Shorts>(
-      _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
-}
 
 inline Words widened(HalfShorts from) {
   return reinterpret_cast<Words>(_mm512_cvtepi16_epi32(reinterpret_cast<__m256i>(from)));
@@ -58,9 +60,11 @@ inline Words widened(HalfShorts from) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx512", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_windows, add_lists, add_int8_lists, scale_sums,
-                       add_current, add_dense, add_depthwise, to_quanta, tally};
+const Kernels table = {"avx512",       advance,       encode,       decode,      count_codes,
+                       count_values,   add_codes,     add_values,   drive_lanes, advance_through,
+                       pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
+                       add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
+                       add_dense,      add_depthwise, to_quanta,    tally};
 
 }  // namespace onnx2snn::avx512
 

@@ -12,24 +12,21 @@ constexpr std::size_t kWidth = 4;
 constexpr std::size_t kRegisters = 16;
 using Lanes = float __attribute__((vector_size(4 * kWidth)));
 
-inline Lanes fused(Lanes a, Lanes b, Lanes c) {
-  return a * b + c;
-}
+inline Lanes fused(Lanes a, Lanes b, Lanes c) { return a * b + c; }
 
 inline Lanes floor_of(Lanes x) {
   for (std::size_t i = 0; i < kWidth; ++i) x[i] = __builtin_floorf(x[i]);
   return x;
 }
 
-using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+// Those lanes whose bit is set.
+inline Lanes unit_lanes(std::uint32_t bits, Lanes lanes) {
+  for (std::size_t i = 0; i < kWidth; ++i) lanes[i] = bits >> i & 1 ? lanes[i] : 0.0F;
+  return lanes;
+}
+
 using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
 using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
-
-inline Shorts widened(const std::int8_t* from) {
-  std::int8_t __attribute__((vector_size(2 * kWidth))) bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  return __builtin_convertvector(bytes, Shorts);
-}
 
 inline Words widened(HalfShorts from) { return __builtin_convertvector(from, Words); }
 
@@ -45,8 +42,10 @@ inline Words widened(HalfShorts from) { return __builtin_convertvector(from, Wor
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"portable", advance, encode, decode, count_codes, count_values, add_codes, add_values,
-                       advance_through, pack_bits, list_windows, add_lists, add_int8_lists, scale_sums,
-                       add_current, add_dense, add_depthwise, to_quanta, tally};
+const Kernels table = {"portable",     advance,       encode,       decode,      count_codes,
+                       count_values,   add_codes,     add_values,   drive_lanes, advance_through,
+                       pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
+                       add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
+                       add_dense,      add_depthwise, to_quanta,    tally};
 
 }  // namespace onnx2snn::portable

@@ -9,6 +9,7 @@ namespace onnx2snn {
 
 namespace {
 
+constexpr std::size_t kMarks = 3;  // the output that says which rows have an emission
 constexpr std::size_t kGroupEntries = 1U << 20U;  // emissions that are read before use
 constexpr std::size_t kFewestParts = 8;           // work items of a call, for threads to share
 
@@ -16,43 +17,41 @@ constexpr std::size_t kFewestParts = 8;           // work items of a call, for t
 void read_steps(const Context& context, const Call& call, std::size_t slots) {
   const auto sources = call.inputs.size();
   context.parallel(slots * call.timesteps * sources, [&](std::size_t item) {
-    const auto source = item % sources;
+    const auto s = item % sources;
     const auto t = item / sources % call.timesteps;
     const auto slot = item / sources / call.timesteps;
-    const auto& input = call.inputs[source];
+    const auto& input = call.inputs[s];
+    const auto& source = call.plan.sources[s];
     const auto row = t * call.samples + call.first + slot;
-    const void* before = t > 0 ? input.at(row - call.samples) : nullptr;
-    call.plan.sources[source].read(input.at(row), before, call.dense_above,
-                                   call.events(slot, t, source));
-  });
-  for (std::size_t slot = 0; slot < slots; ++slot) {
-    for (std::size_t t = 0; t < call.timesteps; ++t) {
-      for (std::size_t s = 0; s < sources; ++s) {
-        StepEvents& events = call.events(slot, t, s);
-        events.origin = events.repeats ? call.events(slot, t - 1, s).origin : t;
-      }
+    StepEvents& events = call.events(slot, t, s);
+    if (input.silent(row)) {
+      events.count = 0;
+      return;
     }
-  }
+    const float bar = call.dense_above < 0.0F ? source.dense_above() : call.dense_above;
+    source.reader().read(input.at(row), bar, events);
+  });
 }
 
-void run_parts(const Context& context, const Call& call, std::size_t slots) {
+void run_parts(const Context& context, const Call& call, std::size_t slots, std::size_t fewest) {
   const auto sites = slots * call.plan.sites.count;
-  const auto blocks = call.plan.sites.blocks;
+  const auto together = call.plan.blocks_at_once();
+  const auto blocks = (call.plan.sites.blocks + together - 1) / together;
   const auto most = std::min(sites, sites_of_part(call));
   const auto parts = (sites + most - 1) / most;
-  const auto cuts = std::min(blocks, (kFewestParts + parts - 1) / parts);
+  const auto cuts = std::min(blocks, (fewest + parts - 1) / parts);
   context.parallel(parts * cuts, [&](std::size_t item) {
     const auto part = item / cuts, cut = item % cuts;
     auto memory = call.plan.workspaces.borrow();
     run_part(call,
-             {part * sites / parts, (part + 1) * sites / parts, cut * blocks / cuts,
-              (cut + 1) * blocks / cuts},
+             {part * sites / parts, (part + 1) * sites / parts, cut * blocks / cuts * together,
+              std::min(call.plan.sites.blocks, (cut + 1) * blocks / cuts * together)},
              *memory);
     call.plan.workspaces.give_back(std::move(memory));
   });
 }
 
-void run_call(const Context& context, Call& call) {
+void run_call(const Context& context, Call& call, bool alone) {
   std::size_t entries = 1;
   for (const auto& extent : call.plan.extents) entries += extent.size() * call.timesteps;
   const auto group = std::clamp<std::size_t>(kGroupEntries / entries, 1, call.samples);
@@ -63,7 +62,7 @@ void run_call(const Context& context, Call& call) {
   for (call.first = 0; call.first < call.samples; call.first += group) {
     const auto slots = std::min(group, call.samples - call.first);
     read_steps(context, call, slots);
-    run_parts(context, call, slots);
+    run_parts(context, call, slots, alone ? 1 : kFewestParts);
   }
   call.plan.scratch.give_back(std::move(scratch));
 }
@@ -76,31 +75,44 @@ class LayerKernel : public Kernel {
     law_.leaky = info.integer("leaky", 0) != 0;
     law_.start = info.number("initial_potential", 0.5F);
     law_.below = info.number("negative_threshold", 0.0F);
-    dense_above_ = info.number("dense_above", 0.5F);
+    dense_above_ = info.number("dense_above", -1.0F);
+    alone_ = info.integer("threads", 0) == 1;
+    marks_ = info.integer("marks", 0) != 0;
     carried_ = info.integer("carried", 0) != 0;
+    for (std::size_t i = 0; i < 3; ++i) constant_ &= info.constant(i).given();
   }
 
   void compute(const Context& context) override {
     const auto inputs = source_inputs(context);
-    const auto plan = holder_.plan_for(inputs, context.input(kScale));
+    const auto plan =
+        plans_.find([&](const LayerPlan& kept) { return kept.fits(inputs); },
+                    [&] { return std::make_shared<LayerPlan>(inputs, context.input(kScale)); });
     const auto& shape = inputs.front().emissions.shape;
     const Clock clock(context.input(5), carried_);
     const auto timesteps = clock.steps;
-    if (timesteps < 1 || shape[0] % timesteps != 0) {
+    const bool held = plan->sources.front().held();
+    if (held && inputs.size() > 1)
+      throw std::invalid_argument("a current that is held stands alone");
+    if (timesteps < 1 || (!held && shape[0] % timesteps != 0)) {
       throw std::invalid_argument("the rows of a stream must be a multiple of its timesteps");
     }
     Law law = law_;
     law.n_min = context.number(3);
     law.n_max = context.number(4);
     const auto rank = rank_of(inputs);
-    std::unique_ptr<LayerRows> rows;
-    if (form_ != Form::currents) {
-      const auto padded = plan->sites.channels * plan->sites.blocks;
-      rows = std::make_unique<LayerRows>(law, context.input(0), context.input(1), context.input(2),
-                                         plan->output, rank, padded);
+    if (form_ == Form::bits && plan->output.channels % 8 != 0) {
+      throw std::invalid_argument("emissions fill whole bytes of bits");
     }
-    const auto samples = shape[0] / timesteps;
-    const CarriedState state(context, kFirstState, output_shape(*plan, samples, rank), carried_);
+    std::shared_ptr<const LayerRows> rows;
+    if (form_ != Form::currents) rows = rows_of(context, law, *plan, rank);
+    const auto samples = held ? shape[0] : shape[0] / timesteps;
+    const auto out_rows = form_ == Form::total ? samples : samples * timesteps;
+    std::int8_t* active = nullptr;
+    if (marks_) {
+      active = static_cast<std::int8_t*>(context.output(kMarks, {out_rows}));
+      std::fill_n(active, out_rows, 0);
+    }
+    const CarriedState state(context, kFirstState, channel_last(*plan, samples, rank), carried_);
     Call call{*plan,
               inputs,
               law,
@@ -112,45 +124,68 @@ class LayerKernel : public Kernel {
               context.scalar(6),
               clock.before,
               state,
-              context.output(0, output_shape(*plan, shape[0], rank)),
+              context.output(0, output_shape(*plan, out_rows, rank)),
+              active,
               nullptr,
               0};
-    run_call(context, call);
+    run_call(context, call, alone_);
   }
 
  private:
+  // Kept from call to call where all parameters are constants.
+  std::shared_ptr<const LayerRows> rows_of(const Context& context, const Law& law,
+                                           const LayerPlan& plan, std::size_t rank) {
+    const auto padded = plan.sites.channels * plan.sites.blocks;
+    const auto fits = [&](const LayerRows& kept) {
+      return constant_ && kept.fits(plan.output, rank, padded);
+    };
+    return rows_.find(fits, [&] {
+      return std::make_shared<LayerRows>(law, context.input(0), context.input(1), context.input(2),
+                                         plan.output, rank, padded);
+    });
+  }
+
   static std::size_t rank_of(const std::vector<SourceInput>& inputs) {
     const Geometry geometry(inputs.front().geometry);
     return geometry.link == Link::full ? 2 : inputs.front().emissions.shape.size();
   }
 
   Shape output_shape(const LayerPlan& plan, std::int64_t rows, std::size_t rank) const {
-    const auto height = static_cast<std::int64_t>(plan.output.height);
-    const auto width = static_cast<std::int64_t>(plan.output.width);
-    const auto channels = static_cast<std::int64_t>(plan.output.channels);
+    Shape shape = channel_last(plan, rows, rank);
+    if (form_ == Form::bits) shape.back() /= 8;
+    const bool first = form_ == Form::currents || form_ == Form::total;  // channels come first
+    if (first) std::rotate(shape.begin() + 1, shape.end() - 1, shape.end());
+    return shape;
+  }
+
+  static Shape channel_last(const LayerPlan& plan, std::int64_t rows, std::size_t rank) {
     Shape shape{rows};
-    const bool last = form_ != Form::currents;
-    if (!last) shape.push_back(channels);
-    if (rank == 4) shape.push_back(height);
-    if (rank >= 3) shape.push_back(width);
-    if (last) shape.push_back(channels);
+    if (rank == 4) shape.push_back(static_cast<std::int64_t>(plan.output.height));
+    if (rank >= 3) shape.push_back(static_cast<std::int64_t>(plan.output.width));
+    shape.push_back(static_cast<std::int64_t>(plan.output.channels));
     return shape;
   }
 
   Law law_;
   Form form_;
   float dense_above_;
-  bool carried_ = false;
-  PlanHolder holder_;
+  bool carried_ = false, alone_ = false, marks_ = false;
+  bool constant_ = true;  // the parameters of the neurons
+  Holder<LayerPlan> plans_;
+  Holder<LayerRows> rows_;
 };
 
 struct LayerOperator : Operator {
   LayerOperator(const char* name, Form form_)
       : Operator(name, types(),
-                 {form_ == Form::codes ? ort::Type::int8 : ort::Type::float32, ort::Type::float32,
-                  ort::Type::float32}),
+                 {type_of(form_), ort::Type::float32, ort::Type::float32, ort::Type::int8}),
         form(form_) {
-    required = kFirstSource + 3;
+    required = kFirstSource + kSourceInputs;
+  }
+
+  static ort::Type type_of(Form form) {
+    if (form == Form::bits) return ort::Type::uint8;
+    return form == Form::codes ? ort::Type::int8 : ort::Type::float32;
   }
 
   static std::vector<ort::Type> types() {
@@ -158,7 +193,8 @@ struct LayerOperator : Operator {
     types.insert(types.end(), 2, ort::Type::int64);
     types.insert(types.end(), kFirstSource - kFirstState, ort::Type::float32);
     for (std::size_t i = 0; i < kMostSources; ++i) {
-      types.insert(types.end(), {ort::Type::any, ort::Type::float32, ort::Type::int64});
+      types.insert(types.end(),
+                   {ort::Type::any, ort::Type::float32, ort::Type::int64, ort::Type::int8});
     }
     return types;
   }
@@ -176,6 +212,8 @@ std::vector<std::unique_ptr<Operator>> layer_operators() {
   std::vector<std::unique_ptr<Operator>> operators;
   operators.push_back(std::make_unique<LayerOperator>("Layer", Form::codes));
   operators.push_back(std::make_unique<LayerOperator>("LayerValues", Form::values));
+  operators.push_back(std::make_unique<LayerOperator>("LayerBits", Form::bits));
+  operators.push_back(std::make_unique<LayerOperator>("LayerTotal", Form::total));
   operators.push_back(std::make_unique<LayerOperator>("Currents", Form::currents));
   return operators;
 }

@@ -6,9 +6,18 @@ namespace onnx2snn {
 
 namespace {
 
+// A current that is held comes channel-first.
+Extent held_extent(const Shape& shape) {
+  if (shape.size() < 2 || shape.size() > 4)
+    throw std::invalid_argument("currents have two to four axes");
+  const auto size = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
+  return {shape.size() > 3 ? size(2) : 1, shape.size() > 2 ? size(shape.size() - 1) : 1, size(1)};
+}
+
 // A full link sees its input as one pixel.
 Extent seen(const SourceInput& input, const Geometry& geometry) {
   const Extent extent = input.extent();
+  if (geometry.link == Link::held) return held_extent(input.emissions.shape);
   return geometry.link == Link::full ? Extent{1, 1, extent.size()} : extent;
 }
 
@@ -27,23 +36,9 @@ std::vector<float> channel_last(const SourceInput& input, const Geometry& geomet
   return moved;
 }
 
-std::size_t outputs_along(const Geometry& geometry, std::size_t axis, std::size_t size) {
-  const auto reach = geometry.dilation[axis] * (geometry.kernel[axis] - 1) + 1;
-  const auto room = static_cast<std::int64_t>(size) + geometry.before[axis] + geometry.after[axis];
-  if (room < reach) throw std::invalid_argument("a kernel is larger than its input");
-  return static_cast<std::size_t>((room - reach) / geometry.stride[axis] + 1);
-}
-
 Extent output_of(const SourceInput& input) {
   const Geometry geometry(input.geometry);
-  const Extent extent = seen(input, geometry);
-  if (geometry.link == Link::identity) return extent;
-  return {outputs_along(geometry, 0, extent.height), outputs_along(geometry, 1, extent.width),
-          geometry.outputs};
-}
-
-bool same(const Extent& a, const Extent& b) {
-  return a.height == b.height && a.width == b.width && a.channels == b.channels;
+  return geometry.output(seen(input, geometry));
 }
 
 void check_weights(const SourceInput& input, const Geometry& geometry) {
@@ -51,6 +46,7 @@ void check_weights(const SourceInput& input, const Geometry& geometry) {
   if (geometry.groups == 0 || channels % geometry.groups || geometry.outputs % geometry.groups) {
     throw std::invalid_argument("the groups of a source do not divide its channels");
   }
+  if (geometry.link == Link::held) return;  // it has none
   const auto taps = static_cast<std::size_t>(geometry.kernel[0] * geometry.kernel[1]);
   const auto expected = geometry.link == Link::identity
                             ? channels
@@ -60,12 +56,23 @@ void check_weights(const SourceInput& input, const Geometry& geometry) {
   }
 }
 
+// Whether the rows of a source, if there are any, can be those of two blocks: lists are the same
+// for all blocks, and unit events have rows of bytes.
+bool can_be_paired(const SourceInput& input) {
+  const Geometry geometry(input.geometry);
+  if (geometry.link == Link::identity) return true;
+  const bool listed = geometry.link == Link::convolution || geometry.link == Link::full;
+  const bool unit =
+      input.coding() == Coding::bits || (geometry.unit && input.coding() == Coding::codes);
+  return listed && unit && geometry.groups == 1;
+}
+
 // One number for each output channel, by lane.
 Line<float> lanes_of(const Tensor& numbers, const Extent& output, const Sites& sites) {
   if (static_cast<std::size_t>(numbers.size()) != output.channels) {
     throw std::invalid_argument("a layer needs one scale for each output channel");
   }
-  Line<float> lanes(sites.blocks * kRowLanes, 0.0F);
+  Line<float> lanes(rounded_up(sites.blocks, 2) * kRowLanes, 0.0F);
   for (std::size_t c = 0; c < output.channels; ++c) {
     for (std::size_t p = 0; p < sites.shared; ++p) {
       const auto lane = p * sites.channels + c % sites.channels;
@@ -77,9 +84,17 @@ Line<float> lanes_of(const Tensor& numbers, const Extent& output, const Sites& s
 
 }  // namespace
 
+Coding SourceInput::coding() const {
+  if (emissions.type == ort::Type::uint8) return Coding::bits;
+  return emissions.type == ort::Type::int8 ? Coding::codes : Coding::values;
+}
+
 Extent SourceInput::extent() const {
   const auto& shape = emissions.shape;
-  const auto size = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
+  const auto size = [&](std::size_t axis) {
+    const bool bits = axis + 1 == shape.size() && coding() == Coding::bits;
+    return static_cast<std::size_t>(shape[axis]) * (bits ? 8 : 1);
+  };
   switch (shape.size()) {
     case 2:
       return {1, 1, size(1)};
@@ -94,15 +109,20 @@ Extent SourceInput::extent() const {
 
 const void* SourceInput::at(std::size_t row) const {
   const auto place = row * extent().size();
-  if (codes()) return emissions.as<std::int8_t>() + place;
+  if (coding() == Coding::bits) return emissions.as<std::uint8_t>() + place / 8;
+  if (coding() == Coding::codes) return emissions.as<std::int8_t>() + place;
   return emissions.as<float>() + place;
 }
 
 std::vector<SourceInput> source_inputs(const Context& context) {
   std::vector<SourceInput> sources;
-  for (std::size_t i = kFirstSource; i + 2 < context.inputs(); i += 3) {
-    SourceInput source{context.input(i), context.input(i + 1), context.input(i + 2)};
+  for (std::size_t i = kFirstSource; i + 3 < context.inputs(); i += kSourceInputs) {
+    SourceInput source{context.input(i), context.input(i + 1), context.input(i + 2),
+                       context.input(i + 3)};
     if (!source.emissions.given()) break;
+    if (source.active.size() > 0 && source.active.size() != source.emissions.shape[0]) {
+      throw std::invalid_argument("a source needs to know of each row whether it is active");
+    }
     sources.push_back(std::move(source));
   }
   if (sources.empty()) throw std::invalid_argument("a layer needs a source");
@@ -113,8 +133,10 @@ LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale
     : output(output_of(inputs.front())), sites(output) {
   const bool whole = scales.size() > 0;
   if (whole) scale = lanes_of(scales, output, sites);
+  paired = whole && sites.blocks > 1;
+  for (const auto& input : inputs) paired &= can_be_paired(input);
   for (const auto& input : inputs) {
-    if (!same(output_of(input), output)) {
+    if (!(output_of(input) == output)) {
       throw std::invalid_argument("the sources of a layer differ in shape");
     }
     const Geometry geometry(input.geometry);
@@ -123,24 +145,26 @@ LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale
     if (geometry.link == Link::full) moved = channel_last(input, geometry);
     const float* weights = moved.empty() ? input.weights.as<float>() : moved.data();
     extents.push_back(input.extent());
-    sources.emplace_back(geometry, weights, seen(input, geometry), output, sites, input.codes(),
-                         whole);
+    sources.emplace_back(geometry, weights, seen(input, geometry), output, sites, input.coding(),
+                         Packing{whole, paired});
   }
 }
 
 bool LayerPlan::fits(const std::vector<SourceInput>& inputs) const {
   if (inputs.size() != extents.size()) return false;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!same(inputs[i].extent(), extents[i])) return false;
+    if (!(inputs[i].extent() == extents[i])) return false;
   }
   return true;
 }
 
-std::shared_ptr<const LayerPlan> PlanHolder::plan_for(const std::vector<SourceInput>& inputs,
-                                                      const Tensor& scale) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (plan_ == nullptr || !plan_->fits(inputs)) plan_ = std::make_shared<LayerPlan>(inputs, scale);
-  return plan_;
+bool LayerPlan::one_list() const {
+  std::size_t lists = 0;
+  for (const auto& source : sources) {
+    if (source.listed()) lists += source.bytes() ? source.cut().chunks() : 2;
+    if (source.depthwise()) lists += 2;
+  }
+  return lists == 1;
 }
 
 }  // namespace onnx2snn

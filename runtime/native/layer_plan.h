@@ -1,6 +1,7 @@
 // What a fused layer prepares once for inputs of one extent: packed weights and reusable memory.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -10,16 +11,20 @@
 namespace onnx2snn {
 
 constexpr std::size_t kMostSources = 4;
-constexpr std::size_t kFirstState = 7;   // inputs before it: the neuron's parameters
-constexpr std::size_t kScale = 9;        // charge and count lie between, channel-last
+constexpr std::size_t kFirstState = 7;  // inputs before it: the neuron's parameters
+constexpr std::size_t kScale = 9;       // charge and count lie between, channel-last
 constexpr std::size_t kFirstSource = 10;
 
-// A source as it stands among the inputs of a layer.
+// A source as it stands among the inputs of a layer. `active`: of each timestep and sample, whether
+// there is an event; empty where nobody knows.
 struct SourceInput {
-  Tensor emissions, weights, geometry;
-  bool codes() const { return emissions.type == ort::Type::int8; }
+  Tensor emissions, weights, geometry, active;
+  Coding coding() const;
   Extent extent() const;
   const void* at(std::size_t row) const;
+  bool silent(std::size_t row) const {
+    return active.size() > 0 && active.as<std::int8_t>()[row] == 0;
+  }
 };
 
 std::vector<SourceInput> source_inputs(const Context& context);
@@ -46,36 +51,45 @@ class Shelf {
   std::vector<std::unique_ptr<T>> idle_;
 };
 
+constexpr std::size_t kSourceInputs = 4;
+
 // Memory of one call: the events of [sample of a group][timestep][source].
 using Scratch = std::vector<StepEvents>;
 
 // The lists of one source for the sites and timesteps of a tile.
 struct Lists {
-  std::vector<std::uint16_t> place;
+  Line<std::uint16_t> place;
   Line<float> value;
-  std::vector<std::uint32_t> ends;
+  std::vector<std::uint32_t> starts, active;
+  std::vector<std::uint16_t> rounds;
 };
 
-// What is to be done for one source at one timestep of one sample.
-struct Step {
-  const void* emissions;
-  const std::uint8_t* bits;
-  const StepEvents* plane;  // the dense values; null: none, or listed
-  bool listed;
-  bool stands;  // all sources repeat themselves: the sums of the timestep before stand
+// What is to be done for one source of one sample; bit t stands for timestep t.
+struct SourceSteps {
+  Planes planes;
+  const StepEvents* events[kSteps];
+  std::uint32_t listed, dense, current;
+};
+
+// Sites of a tile that lie in one row of outputs of one sample.
+struct Run {
+  std::size_t first, count;  // sites of the tile
+  std::size_t slot, row, column;
 };
 
 // Memory of one work item.
 struct Workspace {
-  std::vector<Step> steps;             // [sample][source][timestep]
-  std::vector<std::uint32_t> slots, sites;                // of each site of the tile
-  std::vector<std::ptrdiff_t> first_bits, first_emission;  // of the windows of one source
-  std::vector<Lists> lists;            // of each source
-  Line<float> sums;                    // [site][timestep][lane], with a pitch
-  std::vector<char> driven;            // [site][timestep]: whether there was any input
+  std::vector<Run> runs;
+  std::vector<SourceSteps> steps;                          // [sample][source]
+  std::vector<std::ptrdiff_t> first_bits, first_emission;  // of the windows of a run
+  std::vector<Lists> lists;                                // of each source
+  Line<float> sums;                    // [block][site][timestep][lane], with a pitch
+  std::vector<std::uint32_t> driven;   // [block][site]: at which timesteps there was any input
   std::vector<LaneState> states;       // [block][site]
+  std::vector<std::uint32_t> emitted;  // [site]: at which timesteps
   Line<float> values;                  // emissions on their way out, [timestep][site][lane]
   Line<std::int8_t> codes;
+  std::vector<std::uint32_t> bits;
 };
 
 class LayerPlan {
@@ -85,25 +99,36 @@ class LayerPlan {
   LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale);
 
   bool fits(const std::vector<SourceInput>& inputs) const;
+  // Blocks of channels that are summed together.
+  std::size_t blocks_at_once() const { return paired ? 2 : 1; }
+  // Whether sums are complete once one chunk of lists is added, as far as timesteps are listed.
+  bool one_list() const;
 
   std::vector<Extent> extents;
   Extent output;
   Sites sites;
-  std::vector<Source> sources;
-  Line<float> scale;  // [block][lane], or empty
+  std::deque<Source> sources;  // they stay where they are
+  Line<float> scale;           // [block][lane], a whole number of pairs of blocks; or empty
+  bool paired = false;
   mutable Shelf<Scratch> scratch;
   mutable Shelf<Workspace> workspaces;
 };
 
-// The plan for the inputs at hand; concurrent calls share it.
-class PlanHolder {
+// What is made once for the inputs at hand; concurrent calls share it.
+template <typename T>
+class Holder {
  public:
-  std::shared_ptr<const LayerPlan> plan_for(const std::vector<SourceInput>& inputs,
-                                            const Tensor& scale);
+  // The one that is kept, if fits(kept), else made().
+  template <typename Fits, typename Make>
+  std::shared_ptr<const T> find(const Fits& fits, const Make& made) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (kept_ == nullptr || !fits(*kept_)) kept_ = made();
+    return kept_;
+  }
 
  private:
   std::mutex mutex_;
-  std::shared_ptr<const LayerPlan> plan_;
+  std::shared_ptr<const T> kept_;
 };
 
 }  // namespace onnx2snn

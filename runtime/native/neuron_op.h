@@ -21,7 +21,9 @@ struct Expanded {
 
   Expanded(const Law& law, const Tensor& quantum, const Tensor& current, const Tensor& slope,
            const Shape& stream);
-  Rows at(std::size_t i) const { return {&inverse[i], &drive[i], slope.empty() ? nullptr : &slope[i]}; }
+  Rows at(std::size_t i) const {
+    return {&inverse[i], &drive[i], slope.empty() ? nullptr : &slope[i]};
+  }
 };
 
 }  // namespace onnx2snn

@@ -118,7 +118,7 @@ struct Operator : ort::CustomOp {
 
   std::string op_name;
   std::vector<ort::Type> inputs;
-  std::size_t required;  // inputs from here on are optional
+  std::size_t required;            // inputs from here on are optional
   std::vector<ort::Type> outputs;  // those behind the first may be left out
 };
 

@@ -77,8 +77,8 @@ struct Call {
         if (emission == nullptr) continue;
         float* map = unwanted;
         if (segments[t] >= 0) {
-          const auto row = static_cast<std::size_t>(segments[t]) * rows +
-                           (counting.per_sample ? sample : 0);
+          const auto row =
+              static_cast<std::size_t>(segments[t]) * rows + (counting.per_sample ? sample : 0);
           map = maps + row * units + first;
         }
         tallies[(tile * timesteps + t) * samples + sample] =

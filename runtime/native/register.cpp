@@ -1,7 +1,7 @@
 // The entry point onnxruntime calls: announces the operators of this library to a session.
 #include <string>
 
-#include "code_ops.h"
+#include "emission_ops.h"
 #include "kernels.h"
 #include "layer_op.h"
 #include "neuron_op.h"
@@ -19,7 +19,8 @@ namespace {
 
 // A domain must outlive every session that uses it: made once, never released.
 struct Domain {
-  Domain(const char* name, std::vector<std::unique_ptr<Operator>> made) : operators(std::move(made)) {
+  Domain(const char* name, std::vector<std::unique_ptr<Operator>> made)
+      : operators(std::move(made)) {
     check(api.create_domain(name, &handle));
     for (const auto& op : operators) {
       check(api.domain_add(handle, static_cast<const ort::CustomOp*>(op.get())));
@@ -38,8 +39,9 @@ std::vector<std::unique_ptr<Operator>> model_operators() {
 
 std::vector<std::unique_ptr<Operator>> engine_operators() {
   auto operators = layer_operators();
-  for (auto& op : code_operators()) operators.push_back(std::move(op));
-  for (auto& op : emission_counters()) operators.push_back(std::move(op));
+  for (auto* more : {encode_operators, decode_operators, pool_operators, emission_counters}) {
+    for (auto& op : more()) operators.push_back(std::move(op));
+  }
   return operators;
 }
 
@@ -54,7 +56,8 @@ ONNX2SNN_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options,
   api.bind(table);
   try {
     static const auto* neurons = new onnx2snn::Domain("onnx2snn", onnx2snn::model_operators());
-    static const auto* engine = new onnx2snn::Domain("onnx2snn.engine", onnx2snn::engine_operators());
+    static const auto* engine =
+        new onnx2snn::Domain("onnx2snn.engine", onnx2snn::engine_operators());
     ort::Status* failed = api.add_domain(options, neurons->handle);
     return failed != nullptr ? failed : api.add_domain(options, engine->handle);
   } catch (const std::exception& error) {
@@ -66,4 +69,6 @@ ONNX2SNN_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options,
 ONNX2SNN_EXPORT const char* onnx2snn_isa() { return onnx2snn::kernels().name; }
 
 // Chooses another instruction set; see kernels.h.
-ONNX2SNN_EXPORT int onnx2snn_use_isa(const char* name) { return onnx2snn::use_kernels(name) ? 1 : 0; }
+ONNX2SNN_EXPORT int onnx2snn_use_isa(const char* name) {
+  return onnx2snn::use_kernels(name) ? 1 : 0;
+}

@@ -101,6 +101,50 @@ def random_net(seed: int) -> tuple[SpikingModel, np.ndarray]:
     return sealed(text, constants, stimulus=stimulus), image.astype(np.float32)
 
 
+def chain_net(seed: int) -> tuple[SpikingModel, np.ndarray]:
+    """Neurons on the input, a pool in front of a conv, a residual block, a read-out; and its input.
+
+    Channels are often whole bytes of bits; half of the nets are binary throughout.
+    """
+    rng = np.random.default_rng(1000 + seed)
+    kinds = ["IntegrateFire"] * 3 if seed % 2 == 0 else rng.choice(KINDS[:3], 3).tolist()
+    inputs = int(rng.choice((2, 8, 16, 24, 64)))
+    group = int(rng.choice((1, 2, inputs)))
+    outputs = inputs if group == inputs else group * int(rng.choice((4, 8, 16, 36)))
+    pool = rng.choice((1, 2, 4), 2).tolist()  # powers of two divide exactly
+    height, width = (rng.integers(4, 6, 2) * pool + rng.integers(0, 2, 2)).tolist()
+    first, kernel = conv_text(rng, 2, group)
+    halves = f"<kernel_shape = {pool}, strides = {pool}>"
+    same = "<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>"
+    constants = {"onnx2snn_stimulus": np.array(rng.integers(1, 9), np.int64)}
+    encoder = _neuron(rng, "e", kinds[0], [1, inputs, 1, 1], constants)
+    inner = _neuron(rng, "a", kinds[1], [1, outputs, 1, 1], constants)
+    outer = _neuron(rng, "b", kinds[2], [1, outputs, 1, 1], constants)
+    constants |= {
+        "w1": _weights(rng, outputs, inputs // group, *kernel),
+        "w2": _weights(rng, outputs, outputs, 3, 3),
+        "w3": _weights(rng, 7, outputs, 1, 1),
+        "o_c": _weights(rng, 1, 7, 1, 1),
+    }
+    text = f"""
+    tiny (float[N, {inputs}, {height}, {width}] image, int64 timesteps)
+        => (float[N, 7, H, W] values) {{
+      shown = {DOMAIN}.DirectCurrent (image, timesteps, onnx2snn_stimulus)
+      s0 = {DOMAIN}.{kinds[0]} (shown, {encoder})
+      p0 = AveragePool {halves} (s0)
+      z1 = Conv {first} (p0, w1)
+      s1 = {DOMAIN}.{kinds[1]} (z1, {inner})
+      z2 = Conv {same} (s1, w2)
+      r2 = Add (z2, s1)
+      s2 = {DOMAIN}.{kinds[2]} (r2, {outer})
+      z3 = Conv (s2, w3)
+      values = {DOMAIN}.ReadOut (z3, o_c, timesteps, onnx2snn_stimulus)
+    }}"""
+    stimulus = int(constants.pop("onnx2snn_stimulus"))
+    image = rng.integers(-16, 33, (int(rng.integers(1, 4)), inputs, height, width)) / 32
+    return sealed(text, constants, stimulus=stimulus), image.astype(np.float32)
+
+
 def direct_net(stimulus: int) -> tuple[SpikingModel, np.ndarray]:
     """A conv and a pool on the input itself, neurons, a flattened Gemm; and its input."""
     rng = np.random.default_rng(stimulus)

@@ -9,12 +9,14 @@ import pytest
 from event_nets import direct_net, random_net
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from spiking_nets import conv_net, images
 
 from onnx2snn.ir.derive.running import to_running
 from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
+from onnx2snn.runtime.engine.stream import Link
 from onnx2snn.runtime.simulate import simulate
 
 ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
@@ -62,9 +64,10 @@ def test_a_held_input_runs_through_its_layers_once(isa: str, stimulus: int) -> N
     given = EventBackend().load(model.plain).run(feeds)
     for name, values in expected.items():
         np.testing.assert_array_equal(given[name], values)
-    nodes = lower(model.plain).graph.node
-    assert not any(node.op_type == "DirectCurrent" for node in nodes)
-    assert any(a.name == "held" and a.i for node in nodes for a in node.attribute)
+    graph = lower(model.plain).graph
+    assert not any(node.op_type == "DirectCurrent" for node in graph.node)
+    geometry = [numpy_helper.to_array(t) for t in graph.initializer if "geometry" in t.name]
+    assert any(numbers[0] == Link.HELD for numbers in geometry)
 
 
 def test_lowering_fuses_what_it_can(isa: str) -> None:

@@ -19,8 +19,11 @@ FLAGS = [
     *("-std=c++17", "-O1", "-g", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"),
 ]
-TESTS = "random_nets or read_out or held or threads or integer_model or long_sums"
-FILES = ("test_event_engine.py", "test_int8_weights.py")
+TESTS = (
+    "random_nets or chains or whole_numbers or read_out or held or threads or integer_model"
+    " or long_sums"
+)
+FILES = ("test_event_engine.py", "test_handing_on.py", "test_int8_weights.py")
 
 
 def runtime_library(compiler: str, name: str) -> str:
