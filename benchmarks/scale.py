@@ -29,8 +29,11 @@ from contenders import peak_mib
 from firing_nets import SAMPLES, _Builder, with_rate
 
 from onnx2snn.converter import convert
+from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.backends import find_backend
+from onnx2snn.runtime.evaluate import evaluate
 from onnx2snn.runtime.simulate import simulate
 
 BATCH = 4
@@ -186,6 +189,23 @@ def _simulate(
     return peak_mib(), time.perf_counter() - start, run.events / run.samples
 
 
+def _evaluate(
+    files: tuple[Path, Path], size: int, timesteps: int, backend: str, memory: str
+) -> tuple[float, float, float]:
+    ann, snn = files
+    weights = WeightFile()
+    source = read_model(ann, weights=weights).model
+    model = SpikingModel.load(snn)
+    images = np.random.default_rng(2).uniform(0, 1, (2, 3, size, size)).astype(np.float32)
+    start = time.perf_counter()
+    found = evaluate(model, source, images, timesteps=timesteps, backend=backend, memory=memory)
+    return peak_mib(), time.perf_counter() - start, found.curve[-1].events_per_sample
+
+
+def _row(name: str, step: str, peak: float, spent: float, events: float) -> str:
+    return f"| {name} | {step} | {peak:.0f} | {spent:.1f} | {events:.3g} |"
+
+
 def large(names: list[str], timesteps: int, memory: str) -> None:
     """Convert and run large nets, each step in a process of its own, and print the peaks."""
     print("| net | step | peak MiB | seconds | events per image |\n|---|---|---|---|---|")
@@ -198,12 +218,13 @@ def large(names: list[str], timesteps: int, memory: str) -> None:
                 peak, spent = pool.apply(_convert, (ann, snn, size))
                 print(f"| {name} | convert | {peak:.0f} | {spent:.1f} | |", flush=True)
             for backend in BACKENDS:
-                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
                     given = (snn, size, timesteps, backend, memory)
                     peak, spent, events = pool.apply(_simulate, given)
-                print(
-                    f"| {name} | {backend} | {peak:.0f} | {spent:.1f} | {events:.3g} |", flush=True
-                )
+                    print(_row(name, backend, peak, spent, events), flush=True)
+                    given = ((ann, snn), size, timesteps, backend, memory)
+                    peak, spent, events = pool.apply(_evaluate, given)
+                    print(_row(name, f"evaluate, {backend}", peak, spent, events), flush=True)
 
 
 def main() -> None:

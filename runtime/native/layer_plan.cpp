@@ -21,21 +21,6 @@ Extent seen(const SourceInput& input, const Geometry& geometry) {
   return geometry.link == Link::full ? Extent{1, 1, extent.size()} : extent;
 }
 
-// Weights of a full link come in the order [output][channel][y][x]; emissions are channel-last.
-std::vector<float> channel_last(const SourceInput& input, const Geometry& geometry) {
-  const auto* weights = input.weights.as<float>();
-  const Extent extent = input.extent();
-  std::vector<float> moved(geometry.outputs * extent.size());
-  for (std::size_t o = 0; o < geometry.outputs; ++o) {
-    for (std::size_t c = 0; c < extent.channels; ++c) {
-      for (std::size_t p = 0; p < extent.pixels(); ++p) {
-        moved[(o * extent.pixels() + p) * extent.channels + c] = *weights++;
-      }
-    }
-  }
-  return moved;
-}
-
 Extent output_of(const SourceInput& input) {
   const Geometry geometry(input.geometry);
   return geometry.output(seen(input, geometry));
@@ -141,12 +126,11 @@ LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale
     }
     const Geometry geometry(input.geometry);
     check_weights(input, geometry);
-    std::vector<float> moved;
-    if (geometry.link == Link::full) moved = channel_last(input, geometry);
-    const float* weights = moved.empty() ? input.weights.as<float>() : moved.data();
     extents.push_back(input.extent());
-    sources.emplace_back(geometry, weights, seen(input, geometry), output, sites, input.coding(),
-                         Packing{whole, paired});
+    const bool flat = geometry.link == Link::full;
+    const Packing packing{whole, paired, flat ? input.extent().pixels() : 1};
+    sources.emplace_back(geometry, input.weights.as<float>(), seen(input, geometry), output, sites,
+                         input.coding(), packing);
   }
 }
 

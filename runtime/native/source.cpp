@@ -147,7 +147,8 @@ void Source::pack(const float* weights) {
               [&](std::size_t o, std::size_t c, std::size_t ky, std::size_t kx, float weight) {
                 const auto block = o / lanes;
                 const auto group = o / outputs_of_group;
-                const auto channel = group * inputs_of_group + c - first_channel(block);
+                const auto channel =
+                    group * inputs_of_group + own_channel(c) - first_channel(block);
                 for (std::size_t p = 0; p < sites_.shared; ++p) {
                   const auto entry = entry_of(block, cut_->place(ky, kx, p, channel));
                   const auto own = p * lanes + o % lanes;
@@ -159,6 +160,12 @@ void Source::pack(const float* weights) {
                   }
                 }
               });
+}
+
+// Emissions are channel-last; the weights of a full link count pixels within each channel.
+std::size_t Source::own_channel(std::size_t c) const {
+  const auto pixels = packing_.flattened;
+  return pixels == 1 ? c : c % pixels * (input_.channels / pixels) + c / pixels;
 }
 
 // Where the row at a place of a block starts.

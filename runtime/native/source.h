@@ -17,8 +17,9 @@ namespace onnx2snn {
 
 // What weights are, and how they are kept.
 struct Packing {
-  bool whole;   // whole numbers from -127 to 127
-  bool paired;  // rows of bytes are those of two blocks of channels
+  bool whole;             // whole numbers from -127 to 127
+  bool paired;            // rows of bytes are those of two blocks of channels
+  std::size_t flattened;  // pixels that a full link sees as one; its weights come pixel by pixel
 };
 
 class Source {
@@ -59,6 +60,7 @@ class Source {
 
  private:
   void pack(const float* weights);
+  std::size_t own_channel(std::size_t c) const;
   std::size_t entry_of(std::size_t block, std::size_t place) const;
   static std::size_t byte_of(std::size_t lane);
   void lay_out_dense() const;
