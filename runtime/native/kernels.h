@@ -184,8 +184,10 @@ struct Kernels {
   std::uint32_t (*list_windows)(const Planes& from, std::uint32_t steps, const Places& places,
                                 const Window& window, const EventLists& to, std::size_t site,
                                 std::uint32_t used);
-  // sums[list][lane] += sum over the events of each list of value * table[place][lane].
-  void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table, Sums sums);
+  // sums[list][lane] += sum over the events of each list of value * table[place][lane]. With a
+  // scale the sums are complete by then, and multiplied by it.
+  void (*add_lists)(const EventLists& lists, std::size_t chunk, const float* table,
+                    const float* scale, Sums sums);
   // The same for lists of unit events and rows of whole numbers from -127 to 127: those of lane i
   // and, behind it, of lane i + 16, for i from 0 to 15, the first with a bias of kLowBias. With a
   // scale the sums are complete by then, and multiplied by it.

@@ -145,7 +145,7 @@ bool LayerPlan::fits(const std::vector<SourceInput>& inputs) const {
 bool LayerPlan::one_list() const {
   std::size_t lists = 0;
   for (const auto& source : sources) {
-    if (source.listed()) lists += source.bytes() ? source.cut().chunks() : 2;
+    if (source.listed()) lists += source.cut().chunks();
     if (source.depthwise()) lists += 2;
   }
   return lists == 1;

@@ -163,7 +163,7 @@ void add_lists(const TileStep& tile, std::size_t block, std::size_t blocks) {
     const EventLists lists = lists_of(tile, s);
     for (std::size_t chunk = 0; chunk < source.cut().chunks(); ++chunk) {
       if (!source.bytes()) {
-        kernels().add_lists(lists, chunk, source.table(block, chunk), sums_of(tile, 0));
+        kernels().add_lists(lists, chunk, source.table(block, chunk), scale, sums_of(tile, 0));
       } else if (!source.paired()) {
         kernels().add_int8_lists(lists, chunk, source.byte_table(block, chunk), scale,
                                  sums_of(tile, 0));
