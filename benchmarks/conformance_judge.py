@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +10,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from conformance_cases import GRID, Left, Net, variants
+from conformance_reference import reference
 from numpy.typing import NDArray
 from onnx import TensorProto
 
@@ -115,24 +114,6 @@ def _shrinks(net: Net, expected: Tensors, excess: float) -> bool:
     model, _ = convert(net.model, calibration=dict(net.feeds), levels=2047 * FINER)
     _, remaining = _difference(net, at_silence(model, net), expected, model)
     return remaining * 4 / FINER < excess
-
-
-def reference(
-    model: onnx.ModelProto, feeds: Mapping[str, NDArray[np.generic]]
-) -> dict[str, NDArray[np.generic]] | None:
-    """Run the ANN unoptimised; None if onnxruntime does not run it."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    try:
-        content = model.SerializeToString()
-        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        names = [output.name for output in session.get_outputs()]
-        values = session.run(names, dict(feeds))
-    except Exception:
-        return None
-    return dict(zip(names, map(np.asarray, values), strict=True))
 
 
 def tolerance(model: SpikingModel, scale: float, half: bool) -> float:
