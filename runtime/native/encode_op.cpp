@@ -19,14 +19,11 @@ Shape channel_last(const Shape& shape) {
 // stimulus; emits codes or values, channel-last.
 class EncodeKernel : public Kernel {
  public:
-  EncodeKernel(const Info& info, bool codes) : codes_(codes), held_(info.integer("held", 0) != 0) {
-    carried_ = info.integer("carried", 0) != 0;
-    law_.kind = static_cast<Kind>(info.integer("kind", 0));
-    law_.digits = static_cast<int>(info.integer("digits", 1));
-    law_.leaky = info.integer("leaky", 0) != 0;
-    law_.start = info.number("initial_potential", 0.5F);
-    law_.below = info.number("negative_threshold", 0.0F);
-  }
+  EncodeKernel(const Info& info, bool codes)
+      : law_(law_told(info)),
+        codes_(codes),
+        held_(info.integer("held", 0) != 0),
+        carried_(info.integer("carried", 0) != 0) {}
 
   void compute(const Context& context) override {
     const Tensor x = context.input(0);
@@ -103,8 +100,7 @@ class EncodeKernel : public Kernel {
   };
 
   Law law_;
-  bool codes_, held_;
-  bool carried_ = false;
+  bool codes_, held_, carried_;
 };
 
 struct EncodeOperator : Operator {

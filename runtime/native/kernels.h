@@ -37,7 +37,6 @@ constexpr std::size_t kEntryStep = 16;  // from row to row: entries are ready-ma
 struct Stream {
   const void* emissions;
   bool codes;  // one-byte codes, else floats
-  bool unit;   // every emission is 0 or 1
 };
 
 // Up to 64 emissions of a window that lie next to each other, and their rows in the table of a

@@ -69,12 +69,7 @@ void run_call(const Context& context, Call& call, bool alone) {
 
 class LayerKernel : public Kernel {
  public:
-  LayerKernel(const Info& info, Form form) : form_(form) {
-    law_.kind = static_cast<Kind>(info.integer("kind", 0));
-    law_.digits = static_cast<int>(info.integer("digits", 1));
-    law_.leaky = info.integer("leaky", 0) != 0;
-    law_.start = info.number("initial_potential", 0.5F);
-    law_.below = info.number("negative_threshold", 0.0F);
+  LayerKernel(const Info& info, Form form) : law_(law_told(info)), form_(form) {
     dense_above_ = info.number("dense_above", -1.0F);
     alone_ = info.integer("threads", 0) == 1;
     marks_ = info.integer("marks", 0) != 0;

@@ -14,6 +14,7 @@ constexpr std::size_t kMostSources = 4;
 constexpr std::size_t kFirstState = 7;  // inputs before it: the neuron's parameters
 constexpr std::size_t kScale = 9;       // charge and count lie between, channel-last
 constexpr std::size_t kFirstSource = 10;
+constexpr std::size_t kSourceInputs = 4;  // of each source
 
 // A source as it stands among the inputs of a layer. `active`: of each timestep and sample, whether
 // there is an event; empty where nobody knows.
@@ -50,8 +51,6 @@ class Shelf {
   std::mutex mutex_;
   std::vector<std::unique_ptr<T>> idle_;
 };
-
-constexpr std::size_t kSourceInputs = 4;
 
 // Memory of one call: the events of [sample of a group][timestep][source].
 using Scratch = std::vector<StepEvents>;

@@ -5,6 +5,16 @@
 #include "carried_state.h"
 namespace onnx2snn {
 
+Law law_told(const Info& info) {
+  Law law;
+  law.kind = static_cast<Kind>(info.integer("kind", 0));
+  law.digits = static_cast<int>(info.integer("digits", 1));
+  law.leaky = info.integer("leaky", 0) != 0;
+  law.start = info.number("initial_potential", 0.5F);
+  law.below = info.number("negative_threshold", 0.0F);
+  return law;
+}
+
 float gain(std::int64_t t, std::int64_t stimulus) {
   return static_cast<float>(std::min(t, stimulus));
 }

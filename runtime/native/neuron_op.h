@@ -12,6 +12,9 @@ namespace onnx2snn {
 
 std::vector<std::unique_ptr<Operator>> neuron_operators();
 
+// The neurons that the attributes of a fused layer tell of; their bounds are inputs.
+Law law_told(const Info& info);
+
 // A gain g_t = min(t, S) as the float the numpy step uses.
 float gain(std::int64_t t, std::int64_t stimulus);
 

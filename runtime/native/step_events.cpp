@@ -58,7 +58,7 @@ std::size_t StepReader::pack_pixels(const void* emissions, std::size_t first, st
     const auto* from = static_cast<const std::uint8_t*>(emissions) + first * channels / 8;
     return kernels_.copy_bits(from, pixels * channels / 8, to);
   }
-  const Stream from{emissions, codes(), unit()};
+  const Stream from{emissions, codes()};
   if (pixel_bits_ == channels)
     return kernels_.pack_bits(from, first * channels, pixels * channels, to);
   std::size_t count = 0;

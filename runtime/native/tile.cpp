@@ -111,11 +111,12 @@ void add_currents(const TileStep& tile, const Run& run, std::size_t s, std::size
   const Source& source = plan.sources[s];
   const SourceSteps& steps = steps_of(tile, run, s);
   auto* driven = &tile.driven(run.first);
+  const bool rows = tile.kept(block) == plan.sites.channels &&  // of lanes, that lie together
+                    (tile.adjacent(block) || plan.sites.shared == 1);
   for (std::uint32_t left = steps.current; left != 0; left &= left - 1) {
     const auto t = static_cast<std::size_t>(__builtin_ctz(left));
     const void* emissions = steps.planes.emissions[t];
-    const bool whole = tile.kept(block) == plan.sites.channels;
-    if (whole && source.reader().bits() && (tile.adjacent(block) || plan.sites.shared == 1)) {
+    if (rows && source.reader().bits()) {
       const auto pitch = plan.sites.shared * plan.output.channels / 8;
       const auto* bits =
           static_cast<const std::uint8_t*>(emissions) + tile.place(run, 0, block) / 8;
@@ -123,7 +124,7 @@ void add_currents(const TileStep& tile, const Run& run, std::size_t s, std::size
       kernels().add_bits(bits, pitch, run.count, source.quanta(block), sums, t);
       continue;
     }
-    if (whole && source.reader().codes() && (tile.adjacent(block) || plan.sites.shared == 1)) {
+    if (rows && source.reader().codes()) {
       const auto together = tile.adjacent(block) ? run.count : 1;
       for (std::size_t k = 0; k < run.count; k += together) {
         const auto* codes = static_cast<const std::int8_t*>(emissions) + tile.place(run, k, block);

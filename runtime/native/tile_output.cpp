@@ -65,38 +65,38 @@ void each_pixel(const TileStep& tile, const Run& run, std::size_t k, std::size_t
   }
 }
 
+// Calls visit(lane, place) for what is there of a site, `place` being that in a channel-first
+// sample.
+template <typename Visit>
+void each_lane(const TileStep& tile, const Run& run, std::size_t k, std::size_t block,
+               const Visit& visit) {
+  const auto& output = tile.call.plan.output;
+  const auto& sites = tile.call.plan.sites;
+  const auto column = run.column + k * sites.shared;
+  const auto kept = tile.kept(block), pixels = tile.pixels(column);
+  for (std::size_t c = 0; c < kept; ++c) {
+    const auto channel = block * sites.channels + c;
+    const auto place = channel * output.pixels() + run.row * output.width + column;
+    for (std::size_t p = 0; p < pixels; ++p) visit(p * sites.channels + c, place + p);
+  }
+}
+
 // The current of a site that is held during the stimulus.
 void load_held(const TileStep& tile, const Run& run, std::size_t k, std::size_t block,
                float* lanes) {
-  const auto& plan = tile.call.plan;
-  const auto& sites = plan.sites;
-  const auto column = run.column + k * sites.shared;
   const auto* from =
-      static_cast<const float*>(tile.call.inputs.front().at(tile.call.first + run.slot)) +
-      block * sites.channels * plan.output.pixels() + run.row * plan.output.width + column;
+      static_cast<const float*>(tile.call.inputs.front().at(tile.call.first + run.slot));
   std::fill_n(lanes, kRowLanes, 0.0F);
-  for (std::size_t p = 0; p < tile.pixels(column); ++p) {
-    for (std::size_t c = 0; c < tile.kept(block); ++c) {
-      lanes[p * sites.channels + c] = from[c * plan.output.pixels() + p];
-    }
-  }
+  each_lane(tile, run, k, block, [&](auto lane, auto place) { lanes[lane] = from[place]; });
 }
 
 // Emissions counted over all timesteps, times their quantum, channel-first.
 void put_total(const TileStep& tile, const Run& run, std::size_t k, std::size_t block,
                const LaneState& state, const float* quantum) {
-  const auto& plan = tile.call.plan;
-  const auto column = run.column + k * plan.sites.shared;
-  const auto sample = tile.call.first + run.slot;
-  for (std::size_t c = 0; c < tile.kept(block); ++c) {
-    const auto channel = sample * plan.output.channels + block * plan.sites.channels + c;
-    float* to = static_cast<float*>(tile.call.out) + channel * plan.output.pixels() +
-                run.row * plan.output.width + column;
-    for (std::size_t p = 0; p < tile.pixels(column); ++p) {
-      const auto lane = p * plan.sites.channels + c;
-      to[p] = state.count[lane] * quantum[lane];
-    }
-  }
+  const Call& call = tile.call;
+  auto* to = static_cast<float*>(call.out) + (call.first + run.slot) * call.plan.output.size();
+  each_lane(tile, run, k, block,
+            [&](auto lane, auto place) { to[place] = state.count[lane] * quantum[lane]; });
 }
 
 // Where the emissions of a site wait to be moved to the output.
@@ -186,8 +186,8 @@ void mark(std::int8_t* active) {
   if (__atomic_load_n(active, __ATOMIC_RELAXED) == 0) __atomic_store_n(active, 1, __ATOMIC_RELAXED);
 }
 
-// Moves the emissions of the tile to the output, timestep by timestep. `per` elements of the output
-// are 8 emissions if they are bits, else one.
+// Moves the emissions of the tile to the output, timestep by timestep. A site has `lanes` elements
+// of `from`; an element of the output is 8 emissions if they are bits, else one.
 template <typename T, typename Put>
 void put(const TileStep& tile, const T* from, std::size_t lanes, std::size_t block,
          const Put& put_one) {
@@ -225,23 +225,16 @@ void put(const TileStep& tile, const T* from, std::size_t lanes, std::size_t blo
 // Sums as they are, channel-first.
 void put_currents(const TileStep& tile, std::size_t block) {
   const Call& call = tile.call;
-  const auto& output = call.plan.output;
-  const auto& sites = call.plan.sites;
   for (const Run& run : tile.memory.runs) {
     for (std::size_t k = 0; k < run.count; ++k) {
-      const auto i = run.first + k, column = run.column + k * sites.shared;
+      const auto i = run.first + k;
       for (std::size_t t = 0; t < tile.steps; ++t) {
         const auto row = (tile.first_step + t) * call.samples + call.first + run.slot;
+        auto* to = static_cast<float*>(call.out) + row * call.plan.output.size();
         const bool any = (tile.driven(i) >> t & 1) != 0;
         const float* from = tile.sums(i, t);
-        for (std::size_t c = 0; c < tile.kept(block); ++c) {
-          const auto channel = row * output.channels + block * sites.channels + c;
-          float* to = static_cast<float*>(call.out) + channel * output.pixels() +
-                      run.row * output.width + column;
-          for (std::size_t p = 0; p < tile.pixels(column); ++p) {
-            to[p] = any ? from[p * sites.channels + c] : 0.0F;
-          }
-        }
+        each_lane(tile, run, k, block,
+                  [&](auto lane, auto place) { to[place] = any ? from[lane] : 0.0F; });
       }
     }
   }

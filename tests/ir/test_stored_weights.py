@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from onnx2snn.ir import stored_weights
 from onnx2snn.ir.session import Session
 from onnx2snn.ir.stored_weights import WeightFile, has_stored, is_stored, tensor_values, whole
 
@@ -30,12 +30,9 @@ def net() -> onnx.ModelProto:
 
 
 @pytest.fixture
-def store_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def store_all(store_from: Callable[[int], Path]) -> Path:
     """Store every weight of 1 kB and more, in a folder of the test's."""
-    monkeypatch.setattr(stored_weights, "LEAST_TOTAL", 1)
-    monkeypatch.setattr(stored_weights, "LEAST_TENSOR", 1024)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return tmp_path
+    return store_from(1024)
 
 
 def test_a_stored_model_computes_the_same_and_becomes_whole_again(store_all: Path) -> None:

@@ -24,16 +24,6 @@ from onnx2snn.ir.stored_weights import WeightFile, has_stored, is_stored
 from onnx2snn.ir.wire import pieces, read_light
 
 
-@pytest.fixture
-def store_all(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Store every weight of 64 bytes and more, in a folder of the test's."""
-    folder = tmp_path_factory.mktemp("weights")
-    monkeypatch.setattr(stored_weights, "LEAST_TOTAL", 1)
-    monkeypatch.setattr(stored_weights, "LEAST_TENSOR", 64)
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
-
-
 def model_of(sizes: list[int], seed: int = 0) -> onnx.ModelProto:
     """A model whose tensors say all that a tensor can, in every form."""
     rng = np.random.default_rng(seed)

@@ -20,15 +20,6 @@ from onnx2snn.runtime import evaluate, simulate
 X = np.random.default_rng(0).uniform(0, 1, (4, 3, 8, 8)).astype(np.float32)
 
 
-@pytest.fixture
-def store_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Store every weight of 64 bytes and more, in a folder of the test's."""
-    monkeypatch.setattr(stored_weights, "LEAST_TOTAL", 1)
-    monkeypatch.setattr(stored_weights, "LEAST_TENSOR", 64)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return tmp_path
-
-
 def constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     return {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
 

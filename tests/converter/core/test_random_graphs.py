@@ -62,6 +62,12 @@ class Writer:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
+def _ceiled(w: Writer, x: str, pool: str, mode: str) -> str:
+    """A pool from 6 to 2, whose last windows reach over the border, and back."""
+    small = w.node(pool, x, kernel_shape=[3, 3], strides=[4, 4], ceil_mode=1)
+    return w.node("Resize", small, "", w.constant([1, 1, 3, 3]), mode=mode)
+
+
 Layer = Callable[[Writer, str], str]
 SPIKING: dict[str, Layer] = {
     "conv": lambda w, x: w.node("Conv", x, w.weight(4, 4, 3, 3), w.weight(4), pads=[1] * 4),
@@ -86,20 +92,8 @@ SPIKING: dict[str, Layer] = {
     "clip": lambda w, x: w.node("Clip", x, w.constant(0.0), w.constant(1.0)),
     "average": lambda w, x: w.node("AveragePool", x, kernel_shape=[3, 3], pads=[1] * 4),
     "most": lambda w, x: w.node("MaxPool", x, kernel_shape=[3, 3], pads=[1] * 4),
-    "ceiled most": lambda w, x: w.node(  # 6 -> 2, the last windows reach over the border
-        "Resize",
-        w.node("MaxPool", x, kernel_shape=[3, 3], strides=[4, 4], ceil_mode=1),
-        "",
-        w.constant([1, 1, 3, 3]),
-        mode="nearest",
-    ),
-    "ceiled average": lambda w, x: w.node(
-        "Resize",
-        w.node("AveragePool", x, kernel_shape=[3, 3], strides=[4, 4], ceil_mode=1),
-        "",
-        w.constant([1, 1, 3, 3]),
-        mode="linear",
-    ),
+    "ceiled most": lambda w, x: _ceiled(w, x, "MaxPool", "nearest"),
+    "ceiled average": lambda w, x: _ceiled(w, x, "AveragePool", "linear"),
     "down and up": lambda w, x: w.node(
         "ConvTranspose",
         w.node("Conv", x, w.weight(4, 4, 3, 3), strides=[2, 2], pads=[1] * 4),
