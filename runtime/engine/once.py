@@ -4,7 +4,8 @@ A raw input shown at every stimulus step passes linear operators as it is: they 
 [N, *F], and the neuron behind them integrates the same current at every such step (*held*). The
 read-out needs the sum of a stream over time alone, and linear operators commute with sums: spikes
 are summed first (*total*), and the operators between the last neurons and the read-out run once.
-Both are exact up to the order of summation.
+Both are exact up to the order of summation; with int8 weights the full layers of held streams are
+rounded (``held_product.py``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from onnx import helper
 
 from onnx2snn.ir.ops import DOMAIN, DirectCurrent, ReadOut
 from onnx2snn.runtime.engine.attributes import attributes
+from onnx2snn.runtime.engine.held_product import held_product
 from onnx2snn.runtime.engine.stream import ENGINE
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Held:
             return False
         if len({self.stimulus[name] for name in given}) != 1:
             return False
-        once = _copy(node, self.raw, "held")
+        once = held_product(lowering, node, self.raw) or _copy(node, self.raw, "held")
         lowering.nodes.append(once)
         self.raw[node.output[0]] = once.output[0]
         self.stimulus[node.output[0]] = self.stimulus[given[0]]

@@ -137,6 +137,18 @@ struct DenseInput {
   std::size_t tap_count;
 };
 
+// Inputs of a product with weights of one byte: up to kSampleGroup samples as numbers of 16 bits,
+// two neighbouring inputs a pair. Pairs that are zero in all samples may be left out.
+struct InputPairs {
+  const std::uint32_t* rows;   // of each pair: its weight row
+  const std::int16_t* values;  // [pair][sample][2]
+  const std::int32_t* sums;    // [kSafePairs pairs][sample]: of their inputs
+  std::size_t count, samples;  // samples: a power of two
+};
+
+constexpr std::size_t kSampleGroup = 8;
+constexpr std::size_t kSafePairs = 256;  // 32 bits hold their sum: 256 * 2 * 127 * 32767 < 2^31
+
 // How many events some emissions are, and how many of them are negative.
 struct Tally {
   std::uint32_t events = 0, negative = 0;
@@ -217,6 +229,12 @@ struct Kernels {
   void (*to_quanta)(const float* x, const float* quantum, float* emission, std::size_t n);
   // Counts the digits of emissions in quanta: map += digits, count += emission.
   Tally (*tally)(const float* emission, int digits, std::size_t n, float* map, float* count);
+
+  // out[sample][lane] = (sum over pairs of input * weight, a whole number) * (scale[lane] *
+  // steps[sample]), kRowLanes lanes. weights[row][i][2]: of lane i, with a bias of kLowBias, and,
+  // 256 times, of lane i + 16, for i from 0 to 15; from -127 to 127.
+  void (*held_product)(const InputPairs& inputs, const std::int16_t* weights, const float* scale,
+                       const float* steps, float* out);
 };
 
 // The kernels of the best instruction set this machine has.

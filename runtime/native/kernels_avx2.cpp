@@ -46,6 +46,13 @@ inline Words widened(HalfShorts from) {
   return reinterpret_cast<Words>(_mm256_cvtepi16_epi32(reinterpret_cast<__m128i>(from)));
 }
 
+using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+
+inline Words paired_products(Shorts a, Shorts b) {
+  return reinterpret_cast<Words>(
+      _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+}
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
@@ -54,6 +61,7 @@ inline Words widened(HalfShorts from) {
 #include "rows.inc"
 #include "rows_int8.inc"
 #include "tally.inc"
+#include "held_product.inc"
 
 }  // namespace
 
@@ -62,7 +70,7 @@ const Kernels table = {"avx2",         advance,       encode,       decode,     
                        count_values,   add_codes,     add_values,   drive_lanes, advance_through,
                        pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
                        add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
-                       add_dense,      add_depthwise, to_quanta,    tally};
+                       add_dense,      add_depthwise, to_quanta,    tally,       held_product};
 
 }  // namespace onnx2snn::avx2
 

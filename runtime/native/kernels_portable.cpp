@@ -30,6 +30,15 @@ using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
 
 inline Words widened(HalfShorts from) { return __builtin_convertvector(from, Words); }
 
+using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+
+inline Words paired_products(Shorts a, Shorts b) {
+  Words sums;
+  for (std::size_t i = 0; i < kWidth; ++i)
+    sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+  return sums;
+}
+
 #include "codes.inc"
 #include "neuron_law.inc"
 #include "sums.inc"
@@ -38,6 +47,7 @@ inline Words widened(HalfShorts from) { return __builtin_convertvector(from, Wor
 #include "rows.inc"
 #include "rows_int8.inc"
 #include "tally.inc"
+#include "held_product.inc"
 
 }  // namespace
 
@@ -46,6 +56,6 @@ const Kernels table = {"portable",     advance,       encode,       decode,     
                        count_values,   add_codes,     add_values,   drive_lanes, advance_through,
                        pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
                        add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
-                       add_dense,      add_depthwise, to_quanta,    tally};
+                       add_dense,      add_depthwise, to_quanta,    tally,       held_product};
 
 }  // namespace onnx2snn::portable

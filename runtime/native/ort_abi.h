@@ -22,7 +22,7 @@ constexpr std::uint32_t kApiVersion = 17;
 
 enum ErrorCode : int { kFail = 1, kInvalidArgument = 2 };
 
-enum class Type : int { any = 0, float32 = 1, uint8 = 2, int8 = 3, int64 = 7 };
+enum class Type : int { any = 0, float32 = 1, uint8 = 2, int8 = 3, int16 = 5, int64 = 7 };
 
 enum class Presence : int { required = 0, optional = 1 };
 

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "emission_ops.h"
+#include "held_product_op.h"
 #include "kernels.h"
 #include "layer_op.h"
 #include "neuron_op.h"
@@ -39,7 +40,8 @@ std::vector<std::unique_ptr<Operator>> model_operators() {
 
 std::vector<std::unique_ptr<Operator>> engine_operators() {
   auto operators = layer_operators();
-  for (auto* more : {encode_operators, decode_operators, pool_operators, emission_counters}) {
+  for (auto* more : {encode_operators, decode_operators, pool_operators, emission_counters,
+                     held_product_operators}) {
     for (auto& op : more()) operators.push_back(std::move(op));
   }
   return operators;

@@ -23,7 +23,7 @@ TESTS = (
     "random_nets or chains or whole_numbers or read_out or held or threads or integer_model"
     " or long_sums"
 )
-FILES = ("test_event_engine.py", "test_handing_on.py", "test_int8_weights.py")
+FILES = ("test_event_engine.py", "test_handing_on.py", "test_int8_weights.py", "test_held_int8.py")
 
 
 def runtime_library(compiler: str, name: str) -> str:
