@@ -49,12 +49,16 @@ class EventBackend:
             engine's measured choice if not given.
         weights: ``float32``, or ``int8``: the weights in front of neurons rounded to one byte (see
             ``engine/int8.py``). That backend is called ``event-int8``.
+        tiles: whether dense 3 x 3 convolutions may go by tiles (Winograd), which round differently;
+            with int8 weights they are exact.
 
     Raises:
         SimulationError: there is no such form of weights.
     """
 
-    def __init__(self, dense_above: float | None = None, weights: str = "float32") -> None:
+    def __init__(
+        self, dense_above: float | None = None, weights: str = "float32", *, tiles: bool = True
+    ) -> None:
         if weights not in WEIGHTS:
             raise SimulationError(
                 f"the event engine has no weights '{weights}'",
@@ -62,6 +66,7 @@ class EventBackend:
             )
         self._dense_above = dense_above
         self._weights = weights
+        self._tiles = tiles
 
     @property
     def name(self) -> str:
@@ -76,6 +81,8 @@ class EventBackend:
         """Lower a model and load it."""
         weights = WeightFile() if has_stored(model) else None
         int8 = self._weights == "int8"
-        lowered = lower(model, self._dense_above, weights, int8=int8, threads=threads)
+        lowered = lower(
+            model, self._dense_above, weights, int8=int8, tiles=self._tiles, threads=threads
+        )
         # The first run puts the weights in an order of the engine's own.
         return Session(lowered, reread=False, threads=threads, library=custom_ops_path())

@@ -58,7 +58,7 @@ def currents(lowering: Lowering, name: str, sums: tuple[Term, ...]) -> onnx.Node
 
 def options(lowering: Lowering) -> dict[str, Any]:
     """Return the attributes that say how a layer runs, not what it computes."""
-    told: dict[str, Any] = {"threads": lowering.threads}
+    told: dict[str, Any] = {"threads": lowering.threads, "tiles": int(lowering.tiles)}
     return told if lowering.dense_above is None else told | {"dense_above": lowering.dense_above}
 
 

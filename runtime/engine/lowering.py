@@ -43,6 +43,7 @@ def lower(
     weights: WeightFile | None = None,
     *,
     int8: bool = False,
+    tiles: bool = True,
     threads: int = 0,
 ) -> onnx.ModelProto:
     """Return the model with fused layers for whatever of it the engine has a form for.
@@ -53,9 +54,10 @@ def lower(
             engine's own measured choice if not given.
         weights: where large weights of fused layers go; they stay in the model without it.
         int8: round the weights in front of fused neurons to whole numbers of one byte.
+        tiles: whether dense convolutions may go by tiles (Winograd), which round differently.
         threads: threads of the session that will run it; 0: one a core.
     """
-    return Lowering(model, dense_above, weights, int8, threads).run()
+    return Lowering(model, dense_above, weights, int8, tiles, threads).run()
 
 
 class Lowering:
@@ -67,12 +69,14 @@ class Lowering:
         dense_above: float | None,
         weights: WeightFile | None,
         int8: bool = False,
+        tiles: bool = True,
         threads: int = 0,
     ) -> None:
         self._model = model
         self._weights = weights
         self.dense_above = dense_above
         self.int8 = int8
+        self.tiles = tiles
         self.threads = threads
         self._constants = {t.name: t for t in model.graph.initializer}
         self._shapes = infer_shapes(model)

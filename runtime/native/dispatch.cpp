@@ -34,7 +34,8 @@ std::array<Candidate, 3> candidates() {
                         __builtin_cpu_supports("bmi2");
   const bool has_avx512 =
       has_avx2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi2");
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi2") &&
+      __builtin_cpu_supports("avx512vnni");
   return {{{&avx512::table, has_avx512}, {&avx2::table, has_avx2}, {&portable::table, true}}};
 }
 #else

@@ -149,6 +149,31 @@ struct InputPairs {
 constexpr std::size_t kSampleGroup = 8;
 constexpr std::size_t kSafePairs = 256;  // 32 bits hold their sum: 256 * 2 * 127 * 32767 < 2^31
 
+constexpr std::size_t kTilesAtOnce = 8;   // tiles of a dense step are worked on in such groups
+constexpr std::size_t kTilePad = 16;      // numbers between points, which else share cache lines
+constexpr float kLargestWhole = 8191.0F;  // of a value in tiles: four of them fit in 16 bits
+
+constexpr std::size_t padded_channels(std::size_t channels) { return (channels + 15) / 16 * 16; }
+
+// A square of outputs of a 3 x 3 convolution: its inputs in a padded plane of floats or numbers of
+// 16 bits, and its outputs, of which `rows` x `columns` are there.
+struct PlaneTile {
+  const void* from;
+  float* to;
+  std::uint8_t rows, columns;
+};
+
+// Some tiles of planes of one source. Distances are in elements; lanes: 16 or 32, those of a block.
+struct TileWork {
+  const PlaneTile* tiles;
+  std::size_t count;
+  std::size_t row, channels;
+  const void* weights;  // transformed, [block][point][channel][lane], or channels in pairs
+  std::size_t blocks, lanes;
+  std::size_t to_row, to_pixel;
+  void* memory;  // Winograd::memory() bytes
+};
+
 // How many events some emissions are, and how many of them are negative.
 struct Tally {
   std::uint32_t events = 0, negative = 0;
@@ -224,6 +249,16 @@ struct Kernels {
   // sums[pixel][lane] += sum over taps of input[tap][lane] * weights[tap][lane].
   void (*add_depthwise)(const DenseInput& input, const float* weights, std::size_t lanes,
                         std::size_t pixels, float* sums);
+
+  // Dense steps of 3 x 3 convolutions, tile by tile: floats; whole numbers of 16 bits.
+  void (*convolve_tiles)(const TileWork& work);
+  void (*convolve_whole_tiles)(const TileWork& work);
+  // Floats that are whole numbers as numbers of 16 bits; returns the largest magnitude, above
+  // kLargestWhole without any conversion.
+  float (*to_shorts)(const float* from, std::size_t n, std::int16_t* to);
+  // sums[site][lane] += from[site][lane] at timestep t, of sites that lie next to each other.
+  void (*add_plane)(const float* from, std::size_t pitch, std::size_t sites, Sums sums,
+                    std::size_t t);
 
   // emission = x / quantum, to the whole number.
   void (*to_quanta)(const float* x, const float* quantum, float* emission, std::size_t n);

@@ -47,10 +47,12 @@ inline Words widened(HalfShorts from) {
 }
 
 using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+using Wrapped = std::uint32_t __attribute__((vector_size(4 * kWidth)));
 
-inline Words paired_products(Shorts a, Shorts b) {
-  return reinterpret_cast<Words>(
-      _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+// sums[i] + a[2i] * b[2i] + a[2i + 1] * b[2i + 1]; sums wrap around.
+inline Wrapped plus_products(Wrapped sums, Shorts a, Shorts b) {
+  return sums + reinterpret_cast<Wrapped>(
+                    _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
 }
 
 #include "codes.inc"
@@ -62,15 +64,19 @@ inline Words paired_products(Shorts a, Shorts b) {
 #include "rows_int8.inc"
 #include "tally.inc"
 #include "held_product.inc"
+#include "winograd.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx2",         advance,       encode,       decode,      count_codes,
-                       count_values,   add_codes,     add_values,   drive_lanes, advance_through,
-                       pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
-                       add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
-                       add_dense,      add_depthwise, to_quanta,    tally,       held_product};
+const Kernels table = {"avx2",       advance,         encode,         decode,
+                       count_codes,  count_values,    add_codes,      add_values,
+                       drive_lanes,  advance_through, pack_bits,      copy_bits,
+                       list_windows, add_lists,       add_int8_lists, add_int8_pairs,
+                       scale_sums,   add_current,     add_bits,       spread_bits,
+                       add_dense,    add_depthwise,   convolve_tiles, convolve_whole_tiles,
+                       to_shorts,    add_plane,       to_quanta,      tally,
+                       held_product};
 
 }  // namespace onnx2snn::avx2
 

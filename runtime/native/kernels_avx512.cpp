@@ -10,10 +10,10 @@
 
 // clang-format off
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx512vnni,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512")
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vbmi2,avx512vnni,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512")
 #endif
 // clang-format on
 
@@ -49,10 +49,12 @@ inline Words widened(HalfShorts from) {
 }
 
 using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+using Wrapped = std::uint32_t __attribute__((vector_size(4 * kWidth)));
 
-inline Words paired_products(Shorts a, Shorts b) {
-  return reinterpret_cast<Words>(
-      _mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+// sums[i] + a[2i] * b[2i] + a[2i + 1] * b[2i + 1]; sums wrap around.
+inline Wrapped plus_products(Wrapped sums, Shorts a, Shorts b) {
+  return reinterpret_cast<Wrapped>(_mm512_dpwssd_epi32(
+      reinterpret_cast<__m512i>(sums), reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
 }
 
 #include "codes.inc"
@@ -64,15 +66,19 @@ inline Words paired_products(Shorts a, Shorts b) {
 #include "rows_int8.inc"
 #include "tally.inc"
 #include "held_product.inc"
+#include "winograd.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"avx512",       advance,       encode,       decode,      count_codes,
-                       count_values,   add_codes,     add_values,   drive_lanes, advance_through,
-                       pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
-                       add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
-                       add_dense,      add_depthwise, to_quanta,    tally,       held_product};
+const Kernels table = {"avx512",     advance,         encode,         decode,
+                       count_codes,  count_values,    add_codes,      add_values,
+                       drive_lanes,  advance_through, pack_bits,      copy_bits,
+                       list_windows, add_lists,       add_int8_lists, add_int8_pairs,
+                       scale_sums,   add_current,     add_bits,       spread_bits,
+                       add_dense,    add_depthwise,   convolve_tiles, convolve_whole_tiles,
+                       to_shorts,    add_plane,       to_quanta,      tally,
+                       held_product};
 
 }  // namespace onnx2snn::avx512
 

@@ -31,11 +31,14 @@ using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
 inline Words widened(HalfShorts from) { return __builtin_convertvector(from, Words); }
 
 using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
+using Wrapped = std::uint32_t __attribute__((vector_size(4 * kWidth)));
 
-inline Words paired_products(Shorts a, Shorts b) {
-  Words sums;
-  for (std::size_t i = 0; i < kWidth; ++i)
-    sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+// sums[i] + a[2i] * b[2i] + a[2i + 1] * b[2i + 1]; sums wrap around.
+inline Wrapped plus_products(Wrapped sums, Shorts a, Shorts b) {
+  for (std::size_t i = 0; i < kWidth; ++i) {
+    sums[i] += static_cast<std::uint32_t>(a[2 * i] * b[2 * i]) +
+               static_cast<std::uint32_t>(a[2 * i + 1] * b[2 * i + 1]);
+  }
   return sums;
 }
 
@@ -48,14 +51,18 @@ inline Words paired_products(Shorts a, Shorts b) {
 #include "rows_int8.inc"
 #include "tally.inc"
 #include "held_product.inc"
+#include "winograd.inc"
 
 }  // namespace
 
 extern const Kernels table;
-const Kernels table = {"portable",     advance,       encode,       decode,      count_codes,
-                       count_values,   add_codes,     add_values,   drive_lanes, advance_through,
-                       pack_bits,      copy_bits,     list_windows, add_lists,   add_int8_lists,
-                       add_int8_pairs, scale_sums,    add_current,  add_bits,    spread_bits,
-                       add_dense,      add_depthwise, to_quanta,    tally,       held_product};
+const Kernels table = {"portable",   advance,         encode,         decode,
+                       count_codes,  count_values,    add_codes,      add_values,
+                       drive_lanes,  advance_through, pack_bits,      copy_bits,
+                       list_windows, add_lists,       add_int8_lists, add_int8_pairs,
+                       scale_sums,   add_current,     add_bits,       spread_bits,
+                       add_dense,    add_depthwise,   convolve_tiles, convolve_whole_tiles,
+                       to_shorts,    add_plane,       to_quanta,      tally,
+                       held_product};
 
 }  // namespace onnx2snn::portable

@@ -10,7 +10,7 @@ namespace onnx2snn {
 namespace {
 
 constexpr std::size_t kMarks = 3;  // the output that says which rows have an emission
-constexpr std::size_t kGroupEntries = 1U << 20U;  // emissions that are read before use
+constexpr std::size_t kGroupEntries = 1U << 17U;  // emissions that are read before use
 constexpr std::size_t kFewestParts = 8;           // work items of a call, for threads to share
 
 // Counts the events of every timestep, and spreads out those that are dense.
@@ -29,8 +29,27 @@ void read_steps(const Context& context, const Call& call, std::size_t slots) {
       return;
     }
     const float bar = call.dense_above < 0.0F ? source.dense_above() : call.dense_above;
-    source.reader().read(input.at(row), bar, events);
+    source.read(input.at(row), bar, events);
   });
+}
+
+// The currents of dense steps that go by tiles, those of all timesteps together.
+void convolve_steps(const Context& context, const Call& call, std::size_t slots) {
+  for (std::size_t s = 0; s < call.inputs.size(); ++s) {
+    std::vector<StepEvents*> planes;
+    for (std::size_t i = 0; i < slots * call.timesteps; ++i) {
+      StepEvents& events = call.events(i / call.timesteps, i % call.timesteps, s);
+      if (events.count > 0 && events.tiled) planes.push_back(&events);
+    }
+    if (planes.empty()) continue;
+    const Winograd& tiles = *call.plan.sources[s].tiles();
+    const auto count = planes.size() * tiles.tiles(), together = tiles.tiles_at_once();
+    context.parallel((count + together - 1) / together, [&](std::size_t item) {
+      auto memory = call.plan.tile_memory.borrow();
+      tiles.convolve(planes, item * together, std::min(count, (item + 1) * together), *memory);
+      call.plan.tile_memory.give_back(std::move(memory));
+    });
+  }
 }
 
 void run_parts(const Context& context, const Call& call, std::size_t slots, std::size_t fewest) {
@@ -62,6 +81,7 @@ void run_call(const Context& context, Call& call, bool alone) {
   for (call.first = 0; call.first < call.samples; call.first += group) {
     const auto slots = std::min(group, call.samples - call.first);
     read_steps(context, call, slots);
+    convolve_steps(context, call, slots);
     run_parts(context, call, slots, alone ? 1 : kFewestParts);
   }
   call.plan.scratch.give_back(std::move(scratch));
@@ -71,6 +91,7 @@ class LayerKernel : public Kernel {
  public:
   LayerKernel(const Info& info, Form form) : law_(law_told(info)), form_(form) {
     dense_above_ = info.number("dense_above", -1.0F);
+    tiles_ = info.integer("tiles", 1) != 0;
     alone_ = info.integer("threads", 0) == 1;
     marks_ = info.integer("marks", 0) != 0;
     carried_ = info.integer("carried", 0) != 0;
@@ -79,9 +100,9 @@ class LayerKernel : public Kernel {
 
   void compute(const Context& context) override {
     const auto inputs = source_inputs(context);
-    const auto plan =
-        plans_.find([&](const LayerPlan& kept) { return kept.fits(inputs); },
-                    [&] { return std::make_shared<LayerPlan>(inputs, context.input(kScale)); });
+    const auto plan = plans_.find(
+        [&](const LayerPlan& kept) { return kept.fits(inputs); },
+        [&] { return std::make_shared<LayerPlan>(inputs, context.input(kScale), tiles_); });
     const auto& shape = inputs.front().emissions.shape;
     const Clock clock(context.input(5), carried_);
     const auto timesteps = clock.steps;
@@ -164,7 +185,7 @@ class LayerKernel : public Kernel {
   Law law_;
   Form form_;
   float dense_above_;
-  bool carried_ = false, alone_ = false, marks_ = false;
+  bool tiles_ = true, carried_ = false, alone_ = false, marks_ = false;
   bool constant_ = true;  // the parameters of the neurons
   Holder<LayerPlan> plans_;
   Holder<LayerRows> rows_;

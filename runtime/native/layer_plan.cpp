@@ -114,7 +114,7 @@ std::vector<SourceInput> source_inputs(const Context& context) {
   return sources;
 }
 
-LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scales)
+LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scales, bool tiles)
     : output(output_of(inputs.front())), sites(output) {
   const bool whole = scales.size() > 0;
   if (whole) scale = lanes_of(scales, output, sites);
@@ -128,7 +128,7 @@ LayerPlan::LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale
     check_weights(input, geometry);
     extents.push_back(input.extent());
     const bool flat = geometry.link == Link::full;
-    const Packing packing{whole, paired, flat ? input.extent().pixels() : 1};
+    const Packing packing{tiles, whole, paired, flat ? input.extent().pixels() : 1};
     sources.emplace_back(geometry, input.weights.as<float>(), seen(input, geometry), output, sites,
                          input.coding(), packing);
   }

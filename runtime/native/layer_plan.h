@@ -95,7 +95,7 @@ class LayerPlan {
  public:
   // `scale`: what the whole numbers that are weights count for, one for each output channel; empty
   // where weights are what they are.
-  LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale);
+  LayerPlan(const std::vector<SourceInput>& inputs, const Tensor& scale, bool tiles);
 
   bool fits(const std::vector<SourceInput>& inputs) const;
   // Blocks of channels that are summed together.
@@ -111,6 +111,7 @@ class LayerPlan {
   bool paired = false;
   mutable Shelf<Scratch> scratch;
   mutable Shelf<Workspace> workspaces;
+  mutable Shelf<Line<std::uint8_t>> tile_memory;
 };
 
 // What is made once for the inputs at hand; concurrent calls share it.

@@ -71,12 +71,36 @@ Source::Source(const Geometry& geometry, const float* weights, const Extent& inp
     cut_ = std::make_unique<WindowCut>(geometry_, input_, sites_, reader_, channels_,
                                        kTableBytes / row);
   }
+  tiled_ = packing_.tiles && Winograd::serves(geometry_, pooled_, output_);
   pack(weights);
 }
 
 float Source::dense_above() const {
   // A lone output pixel shares its weights with no other: dense never pays.
-  return output_.pixels() == 1 ? 1.0F : 0.5F;
+  if (output_.pixels() == 1) return 1.0F;
+  if (!tiled_) return 0.5F;
+  return reader_.unit() ? 0.35F : 0.15F;
+}
+
+const Winograd* Source::tiles() const {
+  if (!tiled_) return nullptr;
+  std::call_once(tiles_once_, [this] {
+    tiles_ =
+        std::make_unique<Winograd>(pooled_, output_, sites_, reader_.padded_width(), packing_.whole,
+                                   [this](auto... at) { return weight_at(at...); });
+  });
+  return tiles_.get();
+}
+
+void Source::read(const void* emissions, float dense_above, StepEvents& events) const {
+  reader_.read(emissions, dense_above, events);
+  if (!events.dense) return;
+  const Winograd* tiles = this->tiles();
+  if (tiles != nullptr) {
+    events.currents.resize(tiles->plane_size());
+    events.tiled = !packing_.whole || reader_.spread_shorts(emissions, tiles->largest(), events);
+  }
+  if (!events.tiled || !packing_.whole) reader_.spread_out(emissions, events);
 }
 
 // The first channel that the groups of a block read, rounded down to a whole byte of bits, which
@@ -180,6 +204,15 @@ std::size_t Source::byte_of(std::size_t lane) {
   return lane % half * 2 + lane / half;
 }
 
+// One weight, from the tables of lists.
+float Source::weight_at(std::size_t block, std::size_t ky, std::size_t kx, std::size_t channel,
+                        std::size_t lane) const {
+  const auto entry = entry_of(block, cut_->place(ky, kx, 0, channel));
+  if (!bytes()) return table_[entry + lane];
+  const int bias = lane < kRowLanes / 2 ? kLowBias : 0;
+  return static_cast<float>(static_cast<std::int8_t>(byte_table_[entry + byte_of(lane)] - bias));
+}
+
 // The tables of dense steps, from those of lists: many nets never need them.
 void Source::lay_out_dense() const {
   const auto lanes = sites_.channels;
@@ -190,15 +223,8 @@ void Source::lay_out_dense() const {
     for (std::size_t ky = 0; ky < as_size(geometry_.kernel[0]); ++ky) {
       for (std::size_t kx = 0; kx < as_size(geometry_.kernel[1]); ++kx) {
         for (std::size_t channel = 0; channel < channels_; ++channel, to += lanes) {
-          const auto entry = entry_of(block, cut_->place(ky, kx, 0, channel));
           for (std::size_t lane = 0; lane < lanes; ++lane) {
-            if (!bytes()) {
-              to[lane] = table_[entry + lane];
-              continue;
-            }
-            const int bias = lane < kRowLanes / 2 ? kLowBias : 0;
-            to[lane] = static_cast<float>(
-                static_cast<std::int8_t>(byte_table_[entry + byte_of(lane)] - bias));
+            to[lane] = weight_at(block, ky, kx, channel, lane);
           }
         }
       }

@@ -12,11 +12,13 @@
 #include "kernels.h"
 #include "step_events.h"
 #include "windows.h"
+#include "winograd.h"
 
 namespace onnx2snn {
 
 // What weights are, and how they are kept.
 struct Packing {
+  bool tiles;             // dense steps may go by tiles, which round differently
   bool whole;             // whole numbers from -127 to 127
   bool paired;            // rows of bytes are those of two blocks of channels
   std::size_t flattened;  // pixels that a full link sees as one; its weights come pixel by pixel
@@ -49,6 +51,11 @@ class Source {
   const float* table(std::size_t block, std::size_t chunk) const;
   const std::uint8_t* byte_table(std::size_t block, std::size_t chunk) const;
 
+  // Reads the emissions of a timestep: its events, and what a dense step needs.
+  void read(const void* emissions, float dense_above, StepEvents& events) const;
+  // How dense steps go by tiles; null if they do not.
+  const Winograd* tiles() const;
+
   // sums[site][lane] of `sites` sites of one row of outputs, `stride` floats apart, += the currents
   // of a dense step.
   void add_plane(const StepEvents& events, std::size_t block, std::size_t row, std::size_t column,
@@ -64,6 +71,8 @@ class Source {
   std::size_t entry_of(std::size_t block, std::size_t place) const;
   static std::size_t byte_of(std::size_t lane);
   void lay_out_dense() const;
+  float weight_at(std::size_t block, std::size_t ky, std::size_t kx, std::size_t channel,
+                  std::size_t lane) const;
   std::size_t first_channel(std::size_t block) const;
 
   Geometry geometry_;
@@ -78,6 +87,9 @@ class Source {
   Line<float> table_;              // [block][row of the window][pixel][lane]
   Line<std::uint8_t> byte_table_;  // the same in bytes, in its place, two blocks in a row if paired
   mutable std::once_flag dense_once_;
+  bool tiled_ = false;
+  mutable std::once_flag tiles_once_;
+  mutable std::unique_ptr<const Winograd> tiles_;
   mutable Line<float> dense_;  // [block][tap][channel][lane]; of a current: quanta [block][lane]
   std::vector<Tap> taps_;
 };

@@ -6,7 +6,8 @@ namespace onnx2snn {
 
 namespace {
 
-constexpr std::size_t kSpare = 16;  // pixels that dense steps may read past the last
+constexpr std::size_t kSpare = 16;     // pixels that dense steps may read past the last
+constexpr std::size_t kSpareRows = 4;  // the same of rows, for tiles
 
 }  // namespace
 
@@ -21,14 +22,14 @@ StepReader::StepReader(const Geometry& geometry, const Extent& input, std::size_
 
 void StepReader::read(const void* emissions, float dense_above, StepEvents& events) const {
   events.emissions = emissions;
-  events.dense = false;
+  events.dense = events.tiled = false;
   events.count = 1;
   if (geometry_.link == Link::identity || geometry_.link == Link::held) return;  // read in place
   events.count = pack_bits(emissions, events);
   if (events.count == 0) return;
   const bool many =
       static_cast<float>(events.count) > dense_above * static_cast<float>(input_.size());
-  if (many || geometry_.link == Link::depthwise) spread_out(emissions, events);
+  events.dense = many || geometry_.link == Link::depthwise;
 }
 
 // Rows and columns that no window of the pool reaches are left out.
@@ -80,29 +81,49 @@ const float* StepReader::spread_row(const void* emissions, std::size_t y, float*
   return decoded;
 }
 
-void StepReader::spread_out(const void* emissions, StepEvents& events) const {
+std::size_t StepReader::plane_size() const {
+  const auto pixels = (padded_height() + kSpareRows) * padded_width() + kSpare;
+  return pixels * input_.channels + kRowLanes;
+}
+
+// One row of the values after the pool, in `pooled` or where they are.
+const float* StepReader::pooled_row(const void* emissions, std::size_t y, float* decoded,
+                                    float* pooled) const {
+  if (!geometry_.pools()) return spread_row(emissions, y, pooled);
   const auto down = as_size(geometry_.pool[0]), across = as_size(geometry_.pool[1]);
   const auto channels = input_.channels;
-  const auto size = (padded_height() * padded_width() + kSpare) * channels + kRowLanes;
-  if (events.plane.size() != size) events.plane.assign(size, 0.0F);  // the border stays zero
-  const auto row = input_.width * channels;
-  Line<float> decoded(geometry_.pools() ? row : 0);
-  for (std::size_t y = 0; y < pooled_.height * down; ++y) {
-    const auto top = y / down + as_size(geometry_.before[0]);
-    float* to =
-        events.plane.data() + (top * padded_width() + as_size(geometry_.before[1])) * channels;
-    const float* values = spread_row(emissions, y, geometry_.pools() ? decoded.data() : to);
-    if (!geometry_.pools()) {
-      if (values != to) std::memcpy(to, values, row * sizeof(float));
-      continue;
-    }
-    if (y % down == 0) std::memset(to, 0, pooled_.width * channels * sizeof(float));
+  std::memset(pooled, 0, pooled_.width * channels * sizeof(float));
+  for (std::size_t k = 0; k < down; ++k) {
+    const float* values = spread_row(emissions, y * down + k, decoded);
     for (std::size_t x = 0; x < pooled_.width * across; ++x) {
       for (std::size_t c = 0; c < channels; ++c)
-        to[x / across * channels + c] += values[x * channels + c];
+        pooled[x / across * channels + c] += values[x * channels + c];
     }
   }
-  events.dense = true;
+  return pooled;
+}
+
+void StepReader::spread_out(const void* emissions, StepEvents& events) const {
+  if (events.plane.size() != plane_size()) events.plane.assign(plane_size(), 0.0F);  // zero border
+  Line<float> decoded(geometry_.pools() ? input_.width * input_.channels : 0);
+  for (std::size_t y = 0; y < pooled_.height; ++y) {
+    float* to = events.plane.data() + inner_row(y);
+    const float* values = pooled_row(emissions, y, decoded.data(), to);
+    if (values != to) std::memcpy(to, values, pooled_.width * input_.channels * sizeof(float));
+  }
+}
+
+bool StepReader::spread_shorts(const void* emissions, float largest, StepEvents& events) const {
+  if (events.shorts.size() != plane_size()) events.shorts.assign(plane_size(), 0);  // zero border
+  Line<float> decoded(geometry_.pools() ? input_.width * input_.channels : 0);
+  Line<float> values(input_.width * input_.channels);
+  for (std::size_t y = 0; y < pooled_.height; ++y) {
+    const float* row = pooled_row(emissions, y, decoded.data(), values.data());
+    const auto numbers = pooled_.width * input_.channels;
+    if (kernels_.to_shorts(row, numbers, events.shorts.data() + inner_row(y)) > largest)
+      return false;
+  }
+  return true;
 }
 
 }  // namespace onnx2snn

@@ -17,6 +17,11 @@ struct StepEvents {
   Line<char> rows;          // of each row of the input: whether it has an event
   Line<float> plane;        // the padded values after the pool, where a dense step is cheaper
   bool dense = false;
+  // Where the dense step goes by tiles: the same values as numbers of 16 bits if sums are whole,
+  // and the currents that they give.
+  bool tiled = false;
+  Line<std::int16_t> shorts;
+  Line<float> currents;
 };
 
 // Reads the emissions of a source into planes with a border of silence, as wide as its padding.
@@ -24,8 +29,12 @@ class StepReader {
  public:
   StepReader(const Geometry& geometry, const Extent& input, std::size_t shared, Coding coding);
 
-  // Counts the events of one timestep, and spreads them out if more than `dense_above` of all fire.
+  // Counts the events of one timestep; the step is dense if more than `dense_above` of all fire.
   void read(const void* emissions, float dense_above, StepEvents& events) const;
+  // The values of a dense step.
+  void spread_out(const void* emissions, StepEvents& events) const;
+  // The same as numbers of 16 bits; says whether all are at most `largest`.
+  bool spread_shorts(const void* emissions, float largest, StepEvents& events) const;
 
   // Whether every emission is 0 or 1, and can be read as such.
   bool unit() const { return bits() || (geometry_.unit && codes()); }
@@ -47,7 +56,14 @@ class StepReader {
   std::size_t pack_pixels(const void* emissions, std::size_t first, std::size_t pixels,
                           std::uint8_t* to) const;
   const float* spread_row(const void* emissions, std::size_t y, float* decoded) const;
-  void spread_out(const void* emissions, StepEvents& events) const;
+  std::size_t plane_size() const;
+  // Where a row of the input starts in a padded plane.
+  std::size_t inner_row(std::size_t y) const {
+    const auto top = y + as_size(geometry_.before[0]);
+    return (top * padded_width() + as_size(geometry_.before[1])) * input_.channels;
+  }
+  const float* pooled_row(const void* emissions, std::size_t y, float* decoded,
+                          float* pooled) const;
 
   Geometry geometry_;
   Extent input_, pooled_;

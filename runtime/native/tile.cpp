@@ -92,11 +92,26 @@ void list(const TileStep& tile, std::size_t s, std::size_t block) {
   }
 }
 
+// Dense steps of one run that went by tiles.
+void add_tiles(const TileStep& tile, const Run& run, std::size_t s, std::size_t block,
+               const StepEvents& events, std::size_t t) {
+  const auto& sites = tile.call.plan.sites;
+  const Winograd& tiles = *tile.call.plan.sources[s].tiles();
+  const auto first = run.row * tiles.row() + run.column * tiles.pixel() + block * sites.channels;
+  const Sums sums{tile.sums(run.first, 0), &tile.driven(run.first), TileStep::kPitch};
+  kernels().add_plane(events.currents.data() + first, sites.shared * tiles.pixel(), run.count, sums,
+                      t);
+}
+
 // Dense steps of one run, added to sums that are zero where there was no input so far.
 void add_planes(const TileStep& tile, const Run& run, std::size_t s, std::size_t block) {
   const SourceSteps& steps = steps_of(tile, run, s);
   for (std::uint32_t left = steps.dense; left != 0; left &= left - 1) {
     const auto t = static_cast<std::size_t>(__builtin_ctz(left));
+    if (steps.events[t]->tiled) {
+      add_tiles(tile, run, s, block, *steps.events[t], t);
+      continue;
+    }
     for (std::size_t i = run.first; i < run.first + run.count; ++i) {
       if ((tile.driven(i) >> t & 1) == 0) std::fill_n(tile.sums(i, t), kRowLanes, 0.0F);
       tile.driven(i) |= 1U << t;

@@ -17,15 +17,18 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.ir.session import Session, Tensors
 from onnx2snn.runtime import custom_ops_path
-from onnx2snn.runtime.backends import find_backend
+from onnx2snn.runtime.backends import Backend, find_backend
+from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.engine.lowering import lower
 
 CUTS = (0, 1, 4, 7)
 
 
-def in_chunks(model: SpikingModel, chunk: ChunkModel, backend: str, image: np.ndarray) -> Tensors:
+def in_chunks(
+    model: SpikingModel, chunk: ChunkModel, backend: Backend, image: np.ndarray
+) -> Tensors:
     """Return the decoded values of all timesteps, run chunk by chunk."""
-    loaded = find_backend(backend).load(chunk.body, threads=2)
+    loaded = backend.load(chunk.body, threads=2)
     states: Tensors = dict(initial_states(model, chunk, {"image": image}))
     values: dict[str, list] = {name: [] for name in chunk.values}
     for start, end in itertools.pairwise(CUTS):
@@ -38,8 +41,10 @@ def in_chunks(model: SpikingModel, chunk: ChunkModel, backend: str, image: np.nd
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("backend", ["event", "onnxruntime"])
-def test_random_nets(isa: str, seed: int, backend: str) -> None:
+@pytest.mark.parametrize(
+    "backend", [EventBackend(tiles=False), find_backend("onnxruntime")], ids=lambda b: b.name
+)
+def test_random_nets(isa: str, seed: int, backend: Backend) -> None:
     model, image = random_net(seed)
     feeds = {"image": image, "timesteps": np.array(CUTS[-1], np.int64)}
     whole = find_backend("reference").load(to_running(model).body).run(feeds)

@@ -12,6 +12,8 @@ from onnx2snn.ir.derive.running import to_running
 from onnx2snn.ir.session import Session
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime import custom_ops_path
+from onnx2snn.runtime.backends.event import EventBackend
+from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
 from onnx2snn.runtime.simulate import simulate
 
@@ -60,7 +62,9 @@ def test_dense_streams(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_lowered_streams(isa: str, seed: int) -> None:
+def test_lowered_streams(isa: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = {"reference": ReferenceBackend(), "event": EventBackend(tiles=False)}
+    monkeypatch.setattr("onnx2snn.runtime.spiking_run.find_backend", exact.__getitem__)
     model, image = random_net(seed)
     expected = simulate(model, image, timesteps=6, backend="reference", record="spikes")
     counted = simulate(model, image, timesteps=6, backend="event", record="counts")

@@ -21,9 +21,12 @@ FLAGS = [
 ]
 TESTS = (
     "random_nets or chains or whole_numbers or read_out or held or threads or integer_model"
-    " or long_sums"
+    " or long_sums or currents or pool_in_front"
 )
-FILES = ("test_event_engine.py", "test_handing_on.py", "test_int8_weights.py", "test_held_int8.py")
+FILES = (
+    *("test_event_engine.py", "test_handing_on.py", "test_int8_weights.py", "test_held_int8.py"),
+    "test_tiles.py",
+)
 
 
 def runtime_library(compiler: str, name: str) -> str:
