@@ -84,6 +84,9 @@ struct EventLists {
   std::uint16_t* rounds;  // [chunk][site][kSteps]
   std::uint32_t* active;  // [chunk][site]
   std::size_t sites;
+  // What is read next, to be fetched a few cache lines at each list; none: it is not worth it.
+  const std::uint8_t* next = nullptr;
+  std::size_t next_lines = 0, lines_a_list = 0;
 };
 
 // Sums of a tile: kRowLanes floats a timestep, `pitch` floats from site to site. Bit t of `driven`

@@ -14,9 +14,9 @@ constexpr std::size_t kGroupEntries = 1U << 17U;  // emissions that are read bef
 constexpr std::size_t kFewestParts = 8;           // work items of a call, for threads to share
 
 // Counts the events of every timestep, and spreads out those that are dense.
-void read_steps(const Context& context, const Call& call, std::size_t slots) {
+void read_steps(const Context& context, const Call& call) {
   const auto sources = call.inputs.size();
-  context.parallel(slots * call.timesteps * sources, [&](std::size_t item) {
+  context.parallel(call.slots * call.timesteps * sources, [&](std::size_t item) {
     const auto s = item % sources;
     const auto t = item / sources % call.timesteps;
     const auto slot = item / sources / call.timesteps;
@@ -34,10 +34,10 @@ void read_steps(const Context& context, const Call& call, std::size_t slots) {
 }
 
 // The currents of dense steps that go by tiles, those of all timesteps together.
-void convolve_steps(const Context& context, const Call& call, std::size_t slots) {
+void convolve_steps(const Context& context, const Call& call) {
   for (std::size_t s = 0; s < call.inputs.size(); ++s) {
     std::vector<StepEvents*> planes;
-    for (std::size_t i = 0; i < slots * call.timesteps; ++i) {
+    for (std::size_t i = 0; i < call.slots * call.timesteps; ++i) {
       StepEvents& events = call.events(i / call.timesteps, i % call.timesteps, s);
       if (events.count > 0 && events.tiled) planes.push_back(&events);
     }
@@ -52,8 +52,27 @@ void convolve_steps(const Context& context, const Call& call, std::size_t slots)
   }
 }
 
-void run_parts(const Context& context, const Call& call, std::size_t slots, std::size_t fewest) {
-  const auto sites = slots * call.plan.sites.count;
+// What is to be done at the timesteps of a stretch, for one source of one sample.
+void plan_steps(const Call& call, std::size_t stretch, std::size_t slot, std::size_t s) {
+  SourceSteps& to = call.steps(stretch, slot, s);
+  const Source& source = call.plan.sources[s];
+  to.planes.unit = source.reader().unit();
+  to.planes.codes = source.reader().codes();
+  to.listed = to.dense = to.current = 0;
+  const auto first = stretch * kSteps;
+  for (std::size_t t = 0; t < std::min(kSteps, call.timesteps - first); ++t) {
+    const StepEvents& events = call.events(slot, first + t, s);
+    to.events[t] = &events;
+    to.planes.bits[t] = events.bits.data();
+    to.planes.emissions[t] = events.emissions;
+    if (events.count == 0 || source.held()) continue;
+    auto& mask = source.current() ? to.current : events.dense ? to.dense : to.listed;
+    mask |= 1U << t;
+  }
+}
+
+void run_parts(const Context& context, const Call& call, std::size_t fewest) {
+  const auto sites = call.slots * call.plan.sites.count;
   const auto together = call.plan.blocks_at_once();
   const auto blocks = (call.plan.sites.blocks + together - 1) / together;
   const auto most = std::min(sites, sites_of_part(call));
@@ -75,14 +94,18 @@ void run_call(const Context& context, Call& call, bool alone) {
   for (const auto& extent : call.plan.extents) entries += extent.size() * call.timesteps;
   const auto group = std::clamp<std::size_t>(kGroupEntries / entries, 1, call.samples);
   auto scratch = call.plan.scratch.borrow();
-  const auto steps = group * call.timesteps * call.inputs.size();
-  if (scratch->size() < steps) scratch->resize(steps);
+  const auto sources = call.inputs.size(), stretches = (call.timesteps + kSteps - 1) / kSteps;
+  if (scratch->events.size() < group * call.timesteps * sources)
+    scratch->events.resize(group * call.timesteps * sources);
+  scratch->steps.resize(stretches * group * sources);
   call.scratch = scratch.get();
   for (call.first = 0; call.first < call.samples; call.first += group) {
-    const auto slots = std::min(group, call.samples - call.first);
-    read_steps(context, call, slots);
-    convolve_steps(context, call, slots);
-    run_parts(context, call, slots, alone ? 1 : kFewestParts);
+    call.slots = std::min(group, call.samples - call.first);
+    read_steps(context, call);
+    convolve_steps(context, call);
+    for (std::size_t i = 0; i < stretches * call.slots * sources; ++i)
+      plan_steps(call, i / sources / call.slots, i / sources % call.slots, i % sources);
+    run_parts(context, call, alone ? 1 : kFewestParts);
   }
   call.plan.scratch.give_back(std::move(scratch));
 }
@@ -143,6 +166,7 @@ class LayerKernel : public Kernel {
               context.output(0, output_shape(*plan, out_rows, rank)),
               active,
               nullptr,
+              0,
               0};
     run_call(context, call, alone_);
   }

@@ -52,9 +52,6 @@ class Shelf {
   std::vector<std::unique_ptr<T>> idle_;
 };
 
-// Memory of one call: the events of [sample of a group][timestep][source].
-using Scratch = std::vector<StepEvents>;
-
 // The lists of one source for the sites and timesteps of a tile.
 struct Lists {
   Line<std::uint16_t> place;
@@ -70,16 +67,29 @@ struct SourceSteps {
   std::uint32_t listed, dense, current;
 };
 
+// Memory of one call.
+struct Scratch {
+  std::vector<StepEvents> events;  // [sample of a group][timestep][source]
+  std::vector<SourceSteps> steps;  // [kSteps timesteps][sample of a group][source]
+};
+
 // Sites of a tile that lie in one row of outputs of one sample.
 struct Run {
   std::size_t first, count;  // sites of the tile
   std::size_t slot, row, column;
 };
 
+// The gain of some timesteps, at which ones it is not that of the timestep before, and at which
+// ones the input is shown.
+struct Gains {
+  float of[kSteps];
+  std::uint32_t changes = 0, shown = 0;
+};
+
 // Memory of one work item.
 struct Workspace {
+  Gains gains;
   std::vector<Run> runs;
-  std::vector<SourceSteps> steps;                          // [sample][source]
   std::vector<std::ptrdiff_t> first_bits, first_emission;  // of the windows of a run
   std::vector<Lists> lists;                                // of each source
   Line<float> sums;                    // [block][site][timestep][lane], with a pitch
@@ -88,7 +98,7 @@ struct Workspace {
   std::vector<std::uint32_t> emitted;  // [site]: at which timesteps
   Line<float> values;                  // emissions on their way out, [timestep][site][lane]
   Line<std::int8_t> codes;
-  std::vector<std::uint32_t> bits;
+  std::vector<std::uint32_t> bits;  // the same, [timestep][site][block]
 };
 
 class LayerPlan {

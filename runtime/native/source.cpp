@@ -149,6 +149,16 @@ const std::uint8_t* Source::byte_table(std::size_t block, std::size_t chunk) con
          (block / wide * cut_->rows() + cut_->first_row(chunk)) * wide * kRowLanes;
 }
 
+std::size_t Source::table_bytes() const {
+  return bytes() ? byte_table_.size() : table_.size() * sizeof(float);
+}
+
+std::size_t Source::table_bytes(std::size_t chunk) const {
+  const auto end = chunk + 1 < cut_->chunks() ? cut_->first_row(chunk + 1) : cut_->rows();
+  const auto row = kRowLanes * (bytes() ? (paired() ? 2 : 1) : sizeof(float));
+  return (end - cut_->first_row(chunk)) * row;
+}
+
 void Source::pack(const float* weights) {
   const auto lanes = sites_.channels;
   if (depthwise()) {

@@ -50,6 +50,9 @@ class Source {
   bool reached(const StepEvents& events, std::size_t row) const;
   const float* table(std::size_t block, std::size_t chunk) const;
   const std::uint8_t* byte_table(std::size_t block, std::size_t chunk) const;
+  // Bytes of all tables, and of one of them; tables lie one behind the other, block by block.
+  std::size_t table_bytes() const;
+  std::size_t table_bytes(std::size_t chunk) const;
 
   // Reads the emissions of a timestep: its events, and what a dense step needs.
   void read(const void* emissions, float dense_above, StepEvents& events) const;

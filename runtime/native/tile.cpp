@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "neuron_op.h"
+
 namespace onnx2snn {
 
 namespace {
@@ -23,34 +25,21 @@ void cut_runs(const Sites& sites, const Part& part, std::vector<Run>& runs) {
   }
 }
 
-// What is to be done at each timestep, for the samples of a tile.
-void plan_steps(const TileStep& tile) {
-  const auto& sources = tile.call.plan.sources;
-  const auto& runs = tile.memory.runs;
-  const auto first = runs.front().slot, end = runs.back().slot + 1;
-  tile.memory.steps.resize((end - first) * sources.size());
-  auto* to = tile.memory.steps.data();
-  for (std::size_t slot = first; slot < end; ++slot) {
-    for (std::size_t s = 0; s < sources.size(); ++s, ++to) {
-      to->planes.unit = sources[s].reader().unit();
-      to->planes.codes = sources[s].reader().codes();
-      to->listed = to->dense = to->current = 0;
-      for (std::size_t t = 0; t < tile.steps; ++t) {
-        const StepEvents& events = tile.call.events(slot, tile.first_step + t, s);
-        to->events[t] = &events;
-        to->planes.bits[t] = events.bits.data();
-        to->planes.emissions[t] = events.emissions;
-        if (events.count == 0 || sources[s].held()) continue;
-        auto& mask = sources[s].current() ? to->current : events.dense ? to->dense : to->listed;
-        mask |= 1U << t;
-      }
-    }
+Gains gains_of(const TileStep& tile) {
+  Gains gains;
+  auto now = tile.call.before + static_cast<std::int64_t>(tile.first_step);
+  float before = gain(now, tile.call.stimulus);
+  for (std::size_t t = 0; t < tile.steps; ++t) {
+    gains.of[t] = gain(++now, tile.call.stimulus);
+    gains.changes |= (gains.of[t] != before ? 1U : 0U) << t;
+    gains.shown |= (now <= tile.call.stimulus ? 1U : 0U) << t;
+    before = gains.of[t];
   }
+  return gains;
 }
 
 const SourceSteps& steps_of(const TileStep& tile, const Run& run, std::size_t s) {
-  const auto sources = tile.call.plan.sources.size();
-  return tile.memory.steps[(run.slot - tile.memory.runs.front().slot) * sources + s];
+  return tile.call.steps(tile.first_step / kSteps, run.slot, s);
 }
 
 EventLists lists_of(const TileStep& tile, std::size_t s) {
@@ -162,6 +151,26 @@ Sums sums_of(const TileStep& tile, std::size_t site) {
   return {tile.sums(site, 0), &tile.driven(site), TileStep::kPitch};
 }
 
+// Lists that fetch the table behind their own while they are summed. That pays where tables do not
+// stay in the second-level cache, and where there are enough lists to fetch a little at each.
+EventLists fetching(const TileStep& tile, std::size_t s, std::size_t block, std::size_t chunk) {
+  constexpr std::size_t kFewestBytes = 512U << 10U, kMostLines = 24, kLineBytes = 64;
+  const Source& source = tile.call.plan.sources[s];
+  EventLists lists = lists_of(tile, s);
+  if (source.table_bytes() < kFewestBytes) return lists;
+  const auto own = source.table_bytes(chunk);
+  const auto lines = source.table_bytes((chunk + 1) % source.cut().chunks()) / kLineBytes;
+  const auto each = (lines + tile.count * tile.steps - 1) / (tile.count * tile.steps);
+  if (each > kMostLines) return lists;
+  const auto* table = source.bytes()
+                          ? source.byte_table(block, chunk)
+                          : reinterpret_cast<const std::uint8_t*>(source.table(block, chunk));
+  lists.next = table + own;
+  lists.next_lines = lines;
+  lists.lines_a_list = each;
+  return lists;
+}
+
 // The lists of all sources, for one or two blocks.
 void add_lists(const TileStep& tile, std::size_t block, std::size_t blocks) {
   Workspace& memory = tile.memory;
@@ -176,8 +185,8 @@ void add_lists(const TileStep& tile, std::size_t block, std::size_t blocks) {
   for (std::size_t s = 0; s < plan.sources.size(); ++s) {
     const Source& source = plan.sources[s];
     if (!source.listed()) continue;
-    const EventLists lists = lists_of(tile, s);
     for (std::size_t chunk = 0; chunk < source.cut().chunks(); ++chunk) {
+      const EventLists lists = fetching(tile, s, block, chunk);
       if (!source.bytes()) {
         kernels().add_lists(lists, chunk, source.table(block, chunk), scale, sums_of(tile, 0));
       } else if (!source.paired()) {
@@ -229,7 +238,8 @@ void run_part(const Call& call, const Part& part, Workspace& memory) {
   memory.states.assign(tile.count * (part.end_block - part.first_block), LaneState{});
   for (; tile.first_step < call.timesteps; tile.first_step += kSteps) {
     tile.steps = std::min(kSteps, call.timesteps - tile.first_step);
-    plan_steps(tile);
+    memory.gains = gains_of(tile);
+    memory.emitted.assign(tile.count, 0);
     const auto together = call.plan.blocks_at_once();
     for (std::size_t block = part.first_block; block < part.end_block; block += together) {
       for (std::size_t s = 0; s < sources.size(); ++s) {
@@ -243,6 +253,7 @@ void run_part(const Call& call, const Part& part, Workspace& memory) {
       }
       tile.half = 0;
     }
+    finish_blocks(tile);
   }
 }
 

@@ -30,10 +30,13 @@ struct Call {
   void* out;
   std::int8_t* active;  // of each row of the output: whether there was an emission; or null
   Scratch* scratch;
-  std::size_t first;  // sample of the group
+  std::size_t first, slots;  // samples of the group: the first, and how many
 
   StepEvents& events(std::size_t slot, std::size_t t, std::size_t source) const {
-    return (*scratch)[(slot * timesteps + t) * inputs.size() + source];
+    return scratch->events[(slot * timesteps + t) * inputs.size() + source];
+  }
+  SourceSteps& steps(std::size_t stretch, std::size_t slot, std::size_t source) const {
+    return scratch->steps[(stretch * slots + slot) * inputs.size() + source];
   }
 };
 
@@ -58,6 +61,12 @@ struct TileStep {
     return memory.sums.data() + (half * count + site) * kPitch + t * kRowLanes;
   }
   std::uint32_t& driven(std::size_t site) const { return memory.driven[half * count + site]; }
+
+  // Blocks of the part, and the number of a block among them.
+  std::size_t blocks() const {
+    return std::min(part.end_block, call.plan.sites.blocks) - part.first_block;
+  }
+  std::size_t own(std::size_t block) const { return block - part.first_block; }
 
   // Channels of a block, and pixels of a site, that are there.
   std::size_t kept(std::size_t block) const {
@@ -88,5 +97,8 @@ void run_part(const Call& call, const Part& part, Workspace& memory);
 
 // The neurons of a block of channels behind their sums, or the sums themselves: the output.
 void finish_block(const TileStep& tile, std::size_t block);
+
+// What leaves for all blocks of a part at once, so that what lies together is moved together: bits.
+void finish_blocks(const TileStep& tile);
 
 }  // namespace onnx2snn

@@ -9,31 +9,12 @@ namespace onnx2snn {
 
 namespace {
 
-// The gain of every timestep, at which ones it is not that of the timestep before, and at which
-// ones the input is shown.
-struct Gains {
-  float of[kSteps];
-  std::uint32_t changes = 0, shown = 0;
-
-  explicit Gains(const TileStep& tile) {
-    auto now = tile.call.before + static_cast<std::int64_t>(tile.first_step);
-    float before = gain(now, tile.call.stimulus);
-    for (std::size_t t = 0; t < tile.steps; ++t) {
-      of[t] = gain(++now, tile.call.stimulus);
-      changes |= (of[t] != before ? 1U : 0U) << t;
-      shown |= (now <= tile.call.stimulus ? 1U : 0U) << t;
-      before = of[t];
-    }
-  }
-};
-
 // What the neurons of a site have of their own.
 struct SiteRows {
   alignas(64) float inverse[kRowLanes], slope[kRowLanes], quantum[kRowLanes];
   alignas(64) float drive[kSteps * kRowLanes];
 
-  void load(const TileStep& tile, const Gains& gains, std::size_t row, std::size_t column,
-            std::size_t block) {
+  void load(const TileStep& tile, std::size_t row, std::size_t column, std::size_t block) {
     const auto& rows = *tile.call.rows;
     const auto& plan = tile.call.plan;
     const auto channels = plan.sites.channels;
@@ -47,7 +28,7 @@ struct SiteRows {
       std::copy_n(&rows.slope[from], channels, slope + p * channels);
       std::copy_n(&rows.quantum[from], channels, quantum + p * channels);
     }
-    kernels().drive_lanes(tile.call.law, own, gains.of, tile.steps, drive);
+    kernels().drive_lanes(tile.call.law, own, tile.memory.gains.of, tile.steps, drive);
   }
 };
 
@@ -100,7 +81,7 @@ void put_total(const TileStep& tile, const Run& run, std::size_t k, std::size_t 
 }
 
 // Where the emissions of a site wait to be moved to the output.
-Emitted emitted_of(const TileStep& tile, std::size_t site) {
+Emitted emitted_of(const TileStep& tile, std::size_t site, std::size_t block) {
   Workspace& memory = tile.memory;
   switch (tile.call.form) {
     case Form::codes:
@@ -108,7 +89,8 @@ Emitted emitted_of(const TileStep& tile, std::size_t site) {
     case Form::values:
       return {nullptr, memory.values.data() + site * kRowLanes, nullptr, tile.count * kRowLanes};
     case Form::bits:
-      return {nullptr, nullptr, memory.bits.data() + site, tile.count};
+      return {nullptr, nullptr, memory.bits.data() + site * tile.blocks() + tile.own(block),
+              tile.count * tile.blocks()};
     default:
       return {nullptr, nullptr, nullptr, 0};
   }
@@ -122,18 +104,17 @@ void advance(const TileStep& tile, std::size_t block) {
   const auto places = tile.steps * tile.count;
   if (call.form == Form::codes) memory.codes.resize(places * kRowLanes);
   if (call.form == Form::values) memory.values.resize(places * kRowLanes);
-  if (call.form == Form::bits) memory.bits.resize(places);
-  memory.emitted.resize(tile.count);
-  const Gains gains(tile);
+  if (call.form == Form::bits) memory.bits.resize(places * tile.blocks());
+  const Gains& gains = memory.gains;
   SiteRows rows;
   bool loaded = false;
   alignas(64) float current[kRowLanes];
   for (const Run& run : memory.runs) {
     for (std::size_t k = 0; k < run.count; ++k) {
       const auto i = run.first + k;
-      if (!loaded) rows.load(tile, gains, run.row, run.column + k * call.plan.sites.shared, block);
+      if (!loaded) rows.load(tile, run.row, run.column + k * call.plan.sites.shared, block);
       loaded = call.rows->pixel_stride == 0;
-      LaneState& state = memory.states[(block - tile.part.first_block) * tile.count + i];
+      LaneState& state = memory.states[tile.own(block) * tile.count + i];
       if (tile.first_step == 0 && call.state.carried()) {
         each_pixel(tile, run, k, block, state, [&](auto... at) { call.state.load(at...); });
       }
@@ -142,7 +123,8 @@ void advance(const TileStep& tile, std::size_t block) {
                           rows.slope,           held ? current : tile.sums(i, 0),
                           held ? 0 : kRowLanes, held ? gains.shown : tile.driven(i),
                           gains.changes,        tile.steps};
-      memory.emitted[i] = kernels().advance_through(call.law, lanes, state, emitted_of(tile, i));
+      const Emitted to = emitted_of(tile, i, block);
+      memory.emitted[i] |= kernels().advance_through(call.law, lanes, state, to);
       if (last && call.state.carried()) {
         each_pixel(tile, run, k, block, state, [&](auto... at) { call.state.store(at...); });
       }
@@ -166,17 +148,19 @@ void put_site(const TileStep& tile, std::size_t pixels, std::size_t block, const
   }
 }
 
-void put_bits(const TileStep& tile, std::size_t pixels, std::size_t block, std::uint32_t lanes,
+// The bits of one site at one timestep, of all blocks of the part.
+void put_bits(const TileStep& tile, std::size_t pixels, const std::uint32_t* lanes,
               std::uint8_t* to) {
-  const auto kept = tile.kept(block);
-  if (kept == kRowLanes) {
-    std::memcpy(to, &lanes, sizeof lanes);
+  const auto& plan = tile.call.plan;
+  const auto channels = plan.output.channels;
+  if (plan.sites.shared == 1) {
+    const auto first = tile.part.first_block * kRowLanes;
+    std::memcpy(to, lanes, std::min(channels - first, tile.blocks() * kRowLanes) / 8);
     return;
   }
-  const auto& plan = tile.call.plan;
   for (std::size_t p = 0; p < pixels; ++p) {
-    const std::uint32_t own = lanes >> (p * plan.sites.channels);
-    std::memcpy(to + p * plan.output.channels / 8, &own, kept / 8);
+    const std::uint32_t own = *lanes >> (p * plan.sites.channels);
+    std::memcpy(to + p * channels / 8, &own, channels / 8);
   }
 }
 
@@ -187,9 +171,10 @@ void mark(std::int8_t* active) {
 }
 
 // Moves the emissions of the tile to the output, timestep by timestep. A site has `lanes` elements
-// of `from`; an element of the output is 8 emissions if they are bits, else one.
+// of `from`; an element of the output is 8 emissions if they are bits, else one. `adjacent`: sites
+// that lie next to each other do so in the output as well.
 template <typename T, typename Put>
-void put(const TileStep& tile, const T* from, std::size_t lanes, std::size_t block,
+void put(const TileStep& tile, const T* from, std::size_t lanes, std::size_t block, bool adjacent,
          const Put& put_one) {
   const Call& call = tile.call;
   const auto& output = call.plan.output;
@@ -197,7 +182,6 @@ void put(const TileStep& tile, const T* from, std::size_t lanes, std::size_t blo
   const auto size =
       sizeof(T) / (call.form == Form::bits ? 4 : 1);  // bytes of an element of the output
   const auto shared = call.plan.sites.shared;
-  const bool adjacent = tile.adjacent(block);
   for (const Run& run : tile.memory.runs) {
     std::uint32_t emitted = 0;
     for (std::size_t k = 0; k < run.count; ++k) emitted |= tile.memory.emitted[run.first + k];
@@ -247,20 +231,25 @@ void finish_block(const TileStep& tile, std::size_t block) {
   advance(tile, block);
   const Workspace& memory = tile.memory;
   if (tile.call.form == Form::codes) {
-    put(tile, memory.codes.data(), kRowLanes, block,
+    put(tile, memory.codes.data(), kRowLanes, block, tile.adjacent(block),
         [&](auto pixels, const std::int8_t* from, auto* to) {
           put_site(tile, pixels, block, from, reinterpret_cast<std::int8_t*>(to));
         });
   } else if (tile.call.form == Form::values) {
-    put(tile, memory.values.data(), kRowLanes, block,
+    put(tile, memory.values.data(), kRowLanes, block, tile.adjacent(block),
         [&](auto pixels, const float* from, auto* to) {
           put_site(tile, pixels, block, from, reinterpret_cast<float*>(to));
         });
-  } else if (tile.call.form == Form::bits) {
-    put(tile, memory.bits.data(), 1, block, [&](auto pixels, const std::uint32_t* from, auto* to) {
-      put_bits(tile, pixels, block, *from, to);
-    });
   }
+}
+
+void finish_blocks(const TileStep& tile) {
+  if (tile.call.form != Form::bits) return;
+  const auto& plan = tile.call.plan;
+  const bool whole = tile.blocks() * kRowLanes == plan.output.channels * plan.sites.shared &&
+                     plan.output.width % plan.sites.shared == 0;
+  put(tile, tile.memory.bits.data(), tile.blocks(), tile.part.first_block, whole,
+      [&](auto pixels, const std::uint32_t* from, auto* to) { put_bits(tile, pixels, from, to); });
 }
 
 }  // namespace onnx2snn
