@@ -38,8 +38,9 @@ setup(
     ext_modules=[
         Extension(
             "onnx2snn.runtime.native._operators",
-            sources=sorted(path.as_posix() for path in FOLDER.glob("*.cpp")),
-            depends=sorted(path.as_posix() for path in FOLDER.glob("*.[hi]*")),
+            sources=sorted(path.as_posix() for path in FOLDER.rglob("*.cpp")),
+            depends=sorted(path.as_posix() for path in FOLDER.rglob("*.[hi]*")),
+            include_dirs=[FOLDER.as_posix()],
             extra_compile_args=MSVC_FLAGS if sys.platform == "win32" else GNU_FLAGS,
             export_symbols=["RegisterCustomOps", "onnx2snn_isa", "onnx2snn_use_isa"],
             language="c++",

@@ -1,13 +1,13 @@
 // The entry point onnxruntime calls: announces the operators of this library to a session.
 #include <string>
 
-#include "emission_ops.h"
-#include "held_product_op.h"
-#include "kernels.h"
-#include "layer_op.h"
-#include "neuron_op.h"
-#include "operator.h"
-#include "record_ops.h"
+#include "abi/operator.h"
+#include "kernels/kernels.h"
+#include "layers/layer_op.h"
+#include "operators/emission_ops.h"
+#include "operators/held_product_op.h"
+#include "operators/neuron_op.h"
+#include "operators/record_ops.h"
 
 #if defined(_WIN32)
 #define ONNX2SNN_EXPORT extern "C" __declspec(dllexport)
@@ -70,7 +70,7 @@ ONNX2SNN_EXPORT ort::Status* RegisterCustomOps(ort::SessionOptions* options,
 // The instruction set in use.
 ONNX2SNN_EXPORT const char* onnx2snn_isa() { return onnx2snn::kernels().name; }
 
-// Chooses another instruction set; see kernels.h.
+// Chooses another instruction set; see kernels/kernels.h.
 ONNX2SNN_EXPORT int onnx2snn_use_isa(const char* name) {
   return onnx2snn::use_kernels(name) ? 1 : 0;
 }

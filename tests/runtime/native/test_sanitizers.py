@@ -63,6 +63,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     if not all(Path(path).is_absolute() for path in preload):
         pytest.skip("this g++ has no sanitizers")
     library = tmp_path_factory.mktemp("sanitized") / "operators.so"
-    sources = sorted(str(path) for path in SOURCES.glob("*.cpp"))
-    subprocess.run([compiler, *FLAGS, "-shared", "-o", str(library), *sources], check=True)
+    sources = sorted(str(path) for path in SOURCES.rglob("*.cpp"))
+    command = [compiler, *FLAGS, f"-I{SOURCES}", "-shared", "-o", str(library), *sources]
+    subprocess.run(command, check=True)
     return library, " ".join(preload)
