@@ -33,8 +33,8 @@ from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.backends import find_backend
-from onnx2snn.runtime.evaluate import evaluate
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.evaluation.evaluate import evaluate
+from onnx2snn.runtime.runs.simulate import simulate
 
 BATCH = 4
 BACKENDS = ("event", "onnxruntime")

@@ -40,7 +40,7 @@ from targets import TARGETS, Cell, summary
 
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.native.library import instruction_set, why_not_built
-from onnx2snn.runtime.simulate import Simulation, simulate
+from onnx2snn.runtime.runs.simulate import Simulation, simulate
 
 PAUSE = 0.05
 CHECKED = {"bodies": "onnxruntime", "compiled": "onnxruntime", "event": "event"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onnx2snn.cli.conversion_job import Outcome
-from onnx2snn.runtime.report_page import write_page
+from onnx2snn.runtime.reports.page import write_page
 
 
 def batch_record(outcomes: Sequence[Outcome]) -> dict[str, Any]:

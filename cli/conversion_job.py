@@ -20,9 +20,9 @@ from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.errors import Onnx2SnnError
 from onnx2snn.ir.manifest import CalibrationSource, Manifest
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.data import Dataset, load_data
-from onnx2snn.runtime.image_folder import ImageOptions
-from onnx2snn.runtime.input_spec import input_specs
+from onnx2snn.runtime.data.dataset import Dataset, load_data
+from onnx2snn.runtime.data.image_folder import ImageOptions
+from onnx2snn.runtime.data.input_spec import input_specs
 from onnx2snn.runtime.native.library import custom_ops_path
 
 Progress = Callable[[str, float], None]

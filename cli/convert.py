@@ -188,7 +188,7 @@ def _convert_one(
         outcome = run_conversion(target, options, move)
     if report is not None:
         from onnx2snn.ir.model import SpikingModel
-        from onnx2snn.runtime.report import write_report
+        from onnx2snn.runtime.reports.report import write_report
 
         write_report(report, model=SpikingModel.load(target.output), conversion=outcome.report)
     if as_json:

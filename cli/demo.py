@@ -25,8 +25,8 @@ def demo(
     from onnx2snn.cli.output import cell, print_json, progress, results
     from onnx2snn.converter.convert import convert
     from onnx2snn.converter.source.read import read_model
-    from onnx2snn.runtime.evaluate import evaluate
-    from onnx2snn.runtime.report import write_report
+    from onnx2snn.runtime.evaluation.evaluate import evaluate
+    from onnx2snn.runtime.reports.report import write_report
 
     ann = _DATA / "digits_cnn.onnx"
     with np.load(_DATA / "digits_calibration.npz") as file:

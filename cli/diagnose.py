@@ -93,7 +93,7 @@ def diagnose(
 def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     """Write a diagnosis for people."""
     from onnx2snn.cli.output import facts, table
-    from onnx2snn.runtime.numerals import count, figure, percent
+    from onnx2snn.runtime.reports.numerals import count, figure, percent
 
     pairs = [
         ("model", f"{diagnosis.model}, preset {diagnosis.preset}"),

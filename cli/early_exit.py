@@ -14,8 +14,8 @@ from onnx2snn.cli.options import loss_bound
 
 if TYPE_CHECKING:
     from onnx2snn.ir.model import SpikingModel
-    from onnx2snn.runtime.early_exit import EarlyExit
-    from onnx2snn.runtime.image_folder import ImageOptions
+    from onnx2snn.runtime.data.image_folder import ImageOptions
+    from onnx2snn.runtime.runs.early_exit import EarlyExit
 
 _PANEL = "Early exit"
 
@@ -111,8 +111,8 @@ class ExitOptions:
     ) -> EarlyExit | None:
         """Return the rule: as given, or tuned on the calibration data; None if none is wanted."""
         from onnx2snn.cli.samples import read_samples
-        from onnx2snn.runtime.early_exit import EarlyExit
-        from onnx2snn.runtime.tune_early_exit import tune_early_exit
+        from onnx2snn.runtime.runs.early_exit import EarlyExit
+        from onnx2snn.runtime.runs.tune_early_exit import tune_early_exit
 
         if self.rule is None:
             return None

@@ -33,7 +33,7 @@ from onnx2snn.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from onnx2snn.runtime.results import Evaluation
+    from onnx2snn.runtime.evaluation.results import Evaluation
 
 
 CurvePoints = Annotated[
@@ -108,7 +108,7 @@ def evaluate(
     if source.sha256 != model.manifest.source.sha256:
         _warn_of_other_ann(ann)
     if report is not None:
-        from onnx2snn.runtime.report import write_report
+        from onnx2snn.runtime.reports.report import write_report
 
         write_report(report, model=model, evaluation=evaluation)
     if as_json:
@@ -119,10 +119,10 @@ def evaluate(
 
 def _measure(cluster: str | None) -> Callable[..., Evaluation]:
     if cluster is None:
-        from onnx2snn.runtime.evaluate import evaluate as measure
+        from onnx2snn.runtime.evaluation.evaluate import evaluate as measure
 
         return measure
-    from onnx2snn.runtime.cluster import evaluate_on_cluster
+    from onnx2snn.runtime.evaluation.cluster import evaluate_on_cluster
 
     return partial(evaluate_on_cluster, cluster)
 
@@ -142,7 +142,7 @@ def _warn_of_other_ann(ann: Path) -> None:
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     """Write the numbers of an evaluation for people."""
     from onnx2snn.cli.output import facts, table
-    from onnx2snn.runtime.numerals import amount, count, figure, joules, percent
+    from onnx2snn.runtime.reports.numerals import amount, count, figure, joules, percent
 
     last = evaluation.curve[-1]
     micro = evaluation.timesteps * evaluation.digits

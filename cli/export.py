@@ -79,7 +79,7 @@ def export(
 
 def _print(report: ExportReport) -> None:
     from onnx2snn.cli.output import cell, print_findings, results, table
-    from onnx2snn.runtime.numerals import size
+    from onnx2snn.runtime.reports.numerals import size
 
     console = results(as_json=False)
     rows = [

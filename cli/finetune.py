@@ -100,8 +100,8 @@ def finetune(
     from onnx2snn.converter.finetuning import FinetuneSettings
     from onnx2snn.converter.finetuning import finetune as tune
     from onnx2snn.converter.source.read import read_model
-    from onnx2snn.runtime.data import load_data
-    from onnx2snn.runtime.input_spec import input_specs
+    from onnx2snn.runtime.data.dataset import load_data
+    from onnx2snn.runtime.data.input_spec import input_specs
 
     try:
         settings = FinetuneSettings(
@@ -160,7 +160,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _print_report(console: Console, report: FinetuneReport, output: Path) -> None:
     from onnx2snn.cli.output import cell, facts, table
-    from onnx2snn.runtime.numerals import count, figure, percent
+    from onnx2snn.runtime.reports.numerals import count, figure, percent
 
     settings = report.settings
     steps = "" if settings.activation == "threshold-relu" else f", L = {settings.levels}"

@@ -61,8 +61,8 @@ def _finite(bound: float) -> float | None:
 def _print(path: Path, model: SpikingModel) -> None:
     from onnx2snn.cli.output import facts, print_findings, results, table
     from onnx2snn.cli.summary import fate_rows
-    from onnx2snn.runtime.numerals import size
-    from onnx2snn.runtime.report import alphabet_words, calibration_words, provenance
+    from onnx2snn.runtime.reports.numerals import size
+    from onnx2snn.runtime.reports.report import alphabet_words, calibration_words, provenance
 
     manifest = model.manifest
     console = results(as_json=False)
@@ -106,7 +106,7 @@ def _print(path: Path, model: SpikingModel) -> None:
 
 def _thresholds(quanta: NDArray[np.floating[Any]]) -> str:
     """Return how many thresholds a layer has and their range."""
-    from onnx2snn.runtime.numerals import figure
+    from onnx2snn.runtime.reports.numerals import figure
 
     least, greatest = (figure(float(value), 3) for value in (quanta.min(), quanta.max()))
     return least if quanta.size == 1 else f"{quanta.size}: {least} to {greatest}"
@@ -114,7 +114,7 @@ def _thresholds(quanta: NDArray[np.floating[Any]]) -> str:
 
 def _bound(value: float) -> str:
     """Return a bound of a spike count."""
-    from onnx2snn.runtime.numerals import count
+    from onnx2snn.runtime.reports.numerals import count
 
     if _finite(value) is None:
         return "−∞" if value < 0 else "∞"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from onnx2snn.runtime.image_folder import ImageOptions
+    from onnx2snn.runtime.data.image_folder import ImageOptions
 
 DATA_HELP = (
     ".npz with arrays named as the model's inputs and optional 'labels', .npy, or a folder of "
@@ -128,7 +128,7 @@ def image_options(
     size: str | None, mean: str, std: str, layout: LayoutChoice | None, scale: str
 ) -> ImageOptions:
     """Read the options for a folder of images."""
-    from onnx2snn.runtime.image_folder import ImageOptions
+    from onnx2snn.runtime.data.image_folder import ImageOptions
 
     return ImageOptions(
         size=None if size is None else _size(size),

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from onnx2snn.cli.output import Progress
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.data import Dataset, load_data
-from onnx2snn.runtime.image_folder import ImageOptions
-from onnx2snn.runtime.input_spec import input_specs
+from onnx2snn.runtime.data.dataset import Dataset, load_data
+from onnx2snn.runtime.data.image_folder import ImageOptions
+from onnx2snn.runtime.data.input_spec import input_specs
 
 
 def read_samples(

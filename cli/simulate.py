@@ -30,8 +30,8 @@ from onnx2snn.cli.options import (
 
 if TYPE_CHECKING:
     from onnx2snn.ir.model import SpikingModel
-    from onnx2snn.runtime.array_files import Arrays
-    from onnx2snn.runtime.simulate import Simulation
+    from onnx2snn.runtime.data.array_files import Arrays
+    from onnx2snn.runtime.runs.simulate import Simulation
 
 
 class Record(StrEnum):
@@ -77,8 +77,8 @@ def simulate(
     from onnx2snn.cli.output import progress
     from onnx2snn.cli.samples import read_samples
     from onnx2snn.ir.model import SpikingModel
-    from onnx2snn.runtime.array_files import write_npz
-    from onnx2snn.runtime.simulate import simulate as run
+    from onnx2snn.runtime.data.array_files import write_npz
+    from onnx2snn.runtime.runs.simulate import simulate as run
 
     backend = backend_name(backend, weights)
     images = image_options(size, mean, std, layout, scale)
@@ -134,7 +134,7 @@ def _arrays(simulation: Simulation) -> Arrays:
 
 def _tell(model: SpikingModel, simulation: Simulation, output: Path, as_json: bool) -> None:
     from onnx2snn.cli.output import cell, facts, print_json, results, table
-    from onnx2snn.runtime.numerals import amount, figure, size
+    from onnx2snn.runtime.reports.numerals import amount, figure, size
 
     layers = {
         name: {

@@ -12,8 +12,8 @@ from rich.text import Text
 from onnx2snn.cli.conversion_job import Outcome
 from onnx2snn.cli.output import cell, facts, print_findings, table, tell
 from onnx2snn.ir.manifest import Fate, Manifest
-from onnx2snn.runtime.numerals import count, percent, seconds, size
-from onnx2snn.runtime.report import alphabet_words, calibration_words
+from onnx2snn.runtime.reports.numerals import count, percent, seconds, size
+from onnx2snn.runtime.reports.report import alphabet_words, calibration_words
 
 STATUS_STYLES = {"converted": "green", "skipped": "yellow", "failed": "red"}
 

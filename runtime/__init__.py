@@ -7,18 +7,18 @@ The submodules are the parts; these names are what other code is meant to use.
 """
 
 from onnx2snn.runtime.backends import BACKENDS
-from onnx2snn.runtime.data import Dataset, load_data
+from onnx2snn.runtime.data.dataset import Dataset, load_data
+from onnx2snn.runtime.data.image_folder import ImageOptions
+from onnx2snn.runtime.data.input_spec import InputSpec, input_specs
 from onnx2snn.runtime.diagnose import Diagnosis, diagnose, write_diagnosis
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.evaluate import evaluate
-from onnx2snn.runtime.image_folder import ImageOptions
-from onnx2snn.runtime.input_spec import InputSpec, input_specs
+from onnx2snn.runtime.evaluation.evaluate import evaluate
+from onnx2snn.runtime.evaluation.results import CurvePoint, Evaluation
 from onnx2snn.runtime.native.library import custom_ops_path
-from onnx2snn.runtime.report import write_report
-from onnx2snn.runtime.results import CurvePoint, Evaluation
-from onnx2snn.runtime.simulate import LayerRecord, Simulation, simulate
-from onnx2snn.runtime.simulator import Simulator
-from onnx2snn.runtime.tune_early_exit import tune_early_exit
+from onnx2snn.runtime.reports.report import write_report
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.simulate import LayerRecord, Simulation, simulate
+from onnx2snn.runtime.runs.simulator import Simulator
+from onnx2snn.runtime.runs.tune_early_exit import tune_early_exit
 
 __all__ = [
     "BACKENDS",

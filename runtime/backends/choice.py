@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.stored_weights import has_stored, large_weights
 from onnx2snn.runtime.backends.event import EventBackend
-from onnx2snn.runtime.trace import Recording
+from onnx2snn.runtime.outcomes.trace import Recording
 
 AUTO = "auto"
 """The default of everything that takes the name of a backend."""

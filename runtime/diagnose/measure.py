@@ -13,9 +13,7 @@ from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.ann_run import AnnRun
 from onnx2snn.runtime.backends import find_backend
-from onnx2snn.runtime.chunks import Samples, check_samples, chunk, fixed_batch
 from onnx2snn.runtime.diagnose.corrected import SWITCHES, CorrectedNetwork, Part, correct
 from onnx2snn.runtime.diagnose.kinds import KINDS
 from onnx2snn.runtime.diagnose.references import (
@@ -27,8 +25,10 @@ from onnx2snn.runtime.diagnose.references import (
     with_outputs,
 )
 from onnx2snn.runtime.diagnose.results import Diagnosis, ErrorRow, LayerDiagnosis
-from onnx2snn.runtime.scores import Score, compare
-from onnx2snn.runtime.spiking_run import Progress, RunOptions, plan_chunks
+from onnx2snn.runtime.outcomes.scores import Score, compare
+from onnx2snn.runtime.runs.ann_run import AnnRun
+from onnx2snn.runtime.runs.chunks import Samples, check_samples, chunk, fixed_batch
+from onnx2snn.runtime.runs.spiking_run import Progress, RunOptions, plan_chunks
 
 SMALLEST_OWN = 1e-6
 """An error smaller than this share of the layer's values is rounding, not an error."""

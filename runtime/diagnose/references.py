@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import MembraneMaxPool
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.activity import correlation
 from onnx2snn.runtime.diagnose.corrected import Part
+from onnx2snn.runtime.outcomes.activity import correlation
 
 ON_GRID = 1e-3
 """Distance from a step, in steps, up to which a value counts as lying on it."""

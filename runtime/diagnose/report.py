@@ -9,8 +9,8 @@ from pathlib import Path
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.diagnose.kinds import KINDS
 from onnx2snn.runtime.diagnose.results import Diagnosis
-from onnx2snn.runtime.numerals import figure, percent
-from onnx2snn.runtime.report_page import write_page
+from onnx2snn.runtime.reports.numerals import figure, percent
+from onnx2snn.runtime.reports.page import write_page
 
 
 def write_diagnosis(

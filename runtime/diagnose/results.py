@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx2snn.runtime.results import Result
+from onnx2snn.runtime.evaluation.results import Result
 
 
 class ErrorRow(Result):

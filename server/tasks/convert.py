@@ -10,7 +10,7 @@ from onnx2snn.converter.convert import convert
 from onnx2snn.converter.presets import Preset
 from onnx2snn.ir.errors import DataError
 from onnx2snn.runtime.native.library import custom_ops_path
-from onnx2snn.runtime.report import write_report
+from onnx2snn.runtime.reports.report import write_report
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.inputs import data_for, limited
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from onnx2snn.runtime.array_files import Arrays, read_npy, read_npz
+from onnx2snn.runtime.data.array_files import Arrays, read_npy, read_npz
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.inputs import MAX_DATA_BYTES
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.data import load_data
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.input_spec import input_specs
-from onnx2snn.runtime.tune_early_exit import tune_early_exit
+from onnx2snn.runtime.data.dataset import load_data
+from onnx2snn.runtime.data.input_spec import input_specs
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.tune_early_exit import tune_early_exit
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.inputs import MAX_DATA_BYTES
 

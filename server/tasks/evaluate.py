@@ -10,12 +10,12 @@ from onnx2snn.converter.report import ConversionReport
 from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.stored_weights import WeightFile
-from onnx2snn.runtime.array_files import read_npz
-from onnx2snn.runtime.chunks import check_samples
-from onnx2snn.runtime.evaluate import account_of, curve_points, evaluate
-from onnx2snn.runtime.measure import Measured, join
-from onnx2snn.runtime.measured_arrays import from_arrays
-from onnx2snn.runtime.report import write_report
+from onnx2snn.runtime.data.array_files import read_npz
+from onnx2snn.runtime.evaluation.evaluate import account_of, curve_points, evaluate
+from onnx2snn.runtime.evaluation.measure import Measured, join
+from onnx2snn.runtime.evaluation.measured_arrays import from_arrays
+from onnx2snn.runtime.reports.report import write_report
+from onnx2snn.runtime.runs.chunks import check_samples
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.early_exit import early_exit_of
 from onnx2snn.server.tasks.inputs import MAX_DATA_BYTES, data_for, limited

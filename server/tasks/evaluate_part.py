@@ -8,11 +8,11 @@ from typing import Any
 from onnx2snn.converter.source.read import read_model
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.stored_weights import WeightFile
-from onnx2snn.runtime.array_files import write_npz
-from onnx2snn.runtime.chunks import check_samples
-from onnx2snn.runtime.measure import measure
-from onnx2snn.runtime.measured_arrays import to_arrays
-from onnx2snn.runtime.spiking_run import RunOptions
+from onnx2snn.runtime.data.array_files import write_npz
+from onnx2snn.runtime.evaluation.measure import measure
+from onnx2snn.runtime.evaluation.measured_arrays import to_arrays
+from onnx2snn.runtime.runs.chunks import check_samples
+from onnx2snn.runtime.runs.spiking_run import RunOptions
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.inputs import data_for
 

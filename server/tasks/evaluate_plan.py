@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.cluster import parts
-from onnx2snn.runtime.evaluate import curve_points
-from onnx2snn.runtime.measure import chunk_samples
-from onnx2snn.runtime.spiking_run import RunOptions
+from onnx2snn.runtime.evaluation.cluster import parts
+from onnx2snn.runtime.evaluation.evaluate import curve_points
+from onnx2snn.runtime.evaluation.measure import chunk_samples
+from onnx2snn.runtime.runs.spiking_run import RunOptions
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.inputs import data_for, limited
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from onnx2snn.converter.source.read import read_model
-from onnx2snn.runtime.data import Dataset, load_data
-from onnx2snn.runtime.input_spec import input_specs
+from onnx2snn.runtime.data.dataset import Dataset, load_data
+from onnx2snn.runtime.data.input_spec import input_specs
 from onnx2snn.server.sandbox import Progress
 
 __all__ = ["Progress", "data_for", "limited"]

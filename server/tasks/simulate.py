@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.array_files import Arrays, write_npz
-from onnx2snn.runtime.data import load_data
-from onnx2snn.runtime.input_spec import input_specs
-from onnx2snn.runtime.simulate import Simulation, simulate
+from onnx2snn.runtime.data.array_files import Arrays, write_npz
+from onnx2snn.runtime.data.dataset import load_data
+from onnx2snn.runtime.data.input_spec import input_specs
+from onnx2snn.runtime.runs.simulate import Simulation, simulate
 from onnx2snn.server.sandbox import Progress
 from onnx2snn.server.tasks.early_exit import early_exit_of
 from onnx2snn.server.tasks.inputs import MAX_DATA_BYTES, limited

@@ -7,7 +7,7 @@ import pytest
 from firing_nets import NETS, firing_net
 
 from onnx2snn.ir.session import Session
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])

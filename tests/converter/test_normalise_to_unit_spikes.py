@@ -8,7 +8,7 @@ from tests.converter.exporters.exporting import converted, samples
 from onnx2snn.converter.unit_spikes.normalise import normalise_to_unit_spikes
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 LINEAR_NETS = (
     "mlp",

@@ -13,8 +13,8 @@ from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.backends.choice import chosen
 from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.native.library import why_not_built
-from onnx2snn.runtime.simulate import simulate
-from onnx2snn.runtime.simulator import Simulator
+from onnx2snn.runtime.runs.simulate import simulate
+from onnx2snn.runtime.runs.simulator import Simulator
 
 BUILT = pytest.mark.skipif(bool(why_not_built()), reason=why_not_built() or "built")
 

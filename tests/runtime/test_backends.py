@@ -10,7 +10,7 @@ from onnx2snn.ir.errors import SimulationError
 from onnx2snn.runtime.backends import BACKENDS, Backend, find_backend
 from onnx2snn.runtime.backends.event import weights_of
 from onnx2snn.runtime.backends.reference import ReferenceBackend
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 KINDS = ("GradedIntegrateFire", "SignedIntegrateFire", "IntegrateFire", "GradedIntegrateFire_x2")
 EACH = pytest.mark.parametrize(

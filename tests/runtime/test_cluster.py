@@ -14,12 +14,12 @@ from onnx2snn.converter import convert
 from onnx2snn.ir.errors import DataError, SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
-from onnx2snn.runtime.cluster import evaluate_on_cluster, parts
-from onnx2snn.runtime.evaluate import account_of, evaluate
-from onnx2snn.runtime.measure import chunk_samples, join, measure
-from onnx2snn.runtime.measured_arrays import from_arrays, to_arrays
-from onnx2snn.runtime.results import Evaluation
-from onnx2snn.runtime.spiking_run import RunOptions
+from onnx2snn.runtime.evaluation.cluster import evaluate_on_cluster, parts
+from onnx2snn.runtime.evaluation.evaluate import account_of, evaluate
+from onnx2snn.runtime.evaluation.measure import chunk_samples, join, measure
+from onnx2snn.runtime.evaluation.measured_arrays import from_arrays, to_arrays
+from onnx2snn.runtime.evaluation.results import Evaluation
+from onnx2snn.runtime.runs.spiking_run import RunOptions
 
 DEMO = Path(__file__).resolve().parents[2] / "cli" / "demo_data"
 POINTS = (1, 2, 4)

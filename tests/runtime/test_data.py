@@ -13,10 +13,10 @@ from PIL import Image
 
 from onnx2snn.converter.calibration.samples import given_samples
 from onnx2snn.ir.errors import DataError, InvalidModelError
-from onnx2snn.runtime.array_files import read_npy, read_npz, write_npz
-from onnx2snn.runtime.data import load_data
-from onnx2snn.runtime.image_folder import ImageOptions
-from onnx2snn.runtime.input_spec import InputSpec, input_specs
+from onnx2snn.runtime.data.array_files import read_npy, read_npz, write_npz
+from onnx2snn.runtime.data.dataset import load_data
+from onnx2snn.runtime.data.image_folder import ImageOptions
+from onnx2snn.runtime.data.input_spec import InputSpec, input_specs
 
 F32 = np.dtype(np.float32)
 IMAGE = (InputSpec("image", (None, 3, 4, 6), F32),)

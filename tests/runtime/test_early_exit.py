@@ -11,9 +11,15 @@ from spiking_nets import conv_net, images, lift_net, tokens
 from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.runtime import BACKENDS
-from onnx2snn.runtime.early_exit import EarlyExit, confidence, entropy, lowest_threshold, margin
-from onnx2snn.runtime.simulate import simulate
-from onnx2snn.runtime.tune_early_exit import tune_early_exit
+from onnx2snn.runtime.runs.early_exit import (
+    EarlyExit,
+    confidence,
+    entropy,
+    lowest_threshold,
+    margin,
+)
+from onnx2snn.runtime.runs.simulate import simulate
+from onnx2snn.runtime.runs.tune_early_exit import tune_early_exit
 
 T = 8
 HERE = [backend.name for backend in BACKENDS if not backend.why_unavailable()]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from onnx2snn.runtime.energy import ENERGY_TABLES, EnergyTable, Operations, estimate_energy
+from onnx2snn.runtime.evaluation.energy import (
+    ENERGY_TABLES,
+    EnergyTable,
+    Operations,
+    estimate_energy,
+)
 
 
 def test_the_sum_of_its_parts() -> None:

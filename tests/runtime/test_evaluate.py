@@ -13,11 +13,11 @@ from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.evaluate import curve_points, evaluate
-from onnx2snn.runtime.results import Evaluation
-from onnx2snn.runtime.scores import compare
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.evaluation.evaluate import curve_points, evaluate
+from onnx2snn.runtime.evaluation.results import Evaluation
+from onnx2snn.runtime.outcomes.scores import compare
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.simulate import simulate
 
 MODEL, SAMPLES = conv_net(), 12
 LABELS = np.arange(SAMPLES) % 4

@@ -11,8 +11,8 @@ from spiking_nets import HEADER, manifest, sealed
 from onnx2snn.ir.model import STIMULUS, SpikingModel
 from onnx2snn.ir.ops import DOMAIN
 from onnx2snn.ir.session import Session
-from onnx2snn.runtime.fan_out import FanOut
-from onnx2snn.runtime.macs import macs_per_sample
+from onnx2snn.runtime.evaluation.fan_out import FanOut
+from onnx2snn.runtime.evaluation.macs import macs_per_sample
 
 S = STIMULUS.replace("/", "_")
 RNG = np.random.default_rng(0)

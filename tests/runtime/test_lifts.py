@@ -11,9 +11,9 @@ from onnx2snn.ir.derive.record import sources
 from onnx2snn.ir.derive.scan import to_scan
 from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.session import Session
-from onnx2snn.runtime.evaluate import evaluate
-from onnx2snn.runtime.lifts import lift_operations
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.evaluation.evaluate import evaluate
+from onnx2snn.runtime.evaluation.lifts import lift_operations
+from onnx2snn.runtime.runs.simulate import simulate
 
 ANN = """
 tiny (float[N, 3, 4] tokens, float[N, 3, 3] mask) => (float[N, 3, 2] scores) {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, numpy_helper, parser
 
-from onnx2snn.runtime.macs import macs_per_sample
+from onnx2snn.runtime.evaluation.macs import macs_per_sample
 
 HEADER = '<ir_version: 10, opset_import: ["": 21]>\n'
 RNG = np.random.default_rng(0)

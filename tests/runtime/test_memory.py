@@ -6,7 +6,7 @@ import pytest
 from spiking_nets import conv_net, images
 
 from onnx2snn.ir.errors import SimulationError
-from onnx2snn.runtime.memory import (
+from onnx2snn.runtime.runs.memory import (
     MOST_ROWS,
     OVERHEAD,
     RECORD_COPIES,

@@ -15,12 +15,12 @@ from onnx2snn.converter.report import ConversionReport
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.manifest import MANIFEST_KEY, NodeFate
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime import numerals
-from onnx2snn.runtime.evaluate import evaluate
+from onnx2snn.runtime.evaluation.evaluate import evaluate
+from onnx2snn.runtime.evaluation.results import Evaluation
 from onnx2snn.runtime.plots import Level, Line, Range, heat_map, line_plot, range_plot
 from onnx2snn.runtime.plots.scale import decade_ticks, round_ticks
-from onnx2snn.runtime.report import write_report
-from onnx2snn.runtime.results import Evaluation
+from onnx2snn.runtime.reports import numerals
+from onnx2snn.runtime.reports.report import write_report
 
 HOSTILE = "<script>alert('x')</script>\"onload=x"
 Report = tuple[SpikingModel, ConversionReport, Evaluation]

@@ -22,7 +22,7 @@ import json, sys
 import numpy as np
 from onnx2snn.ir import stored_weights
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 path, least, backend = sys.argv[1:]
 stored_weights.LEAST_TOTAL = int(least)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onnx2snn.ir.errors import SimulationError
-from onnx2snn.runtime.scores import compare, top1
+from onnx2snn.runtime.outcomes.scores import compare, top1
 
 LOGITS = np.array([[1.0, 3.0], [2.0, 0.0], [0.0, 1.0]], np.float32)
 

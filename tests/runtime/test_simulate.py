@@ -12,10 +12,10 @@ from onnx2snn.ir.errors import DataError, SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session
 from onnx2snn.runtime.backends import BACKENDS, Backend
-from onnx2snn.runtime.chunks import check_samples
-from onnx2snn.runtime.simulate import Simulation, simulate
-from onnx2snn.runtime.simulator import Simulator
-from onnx2snn.runtime.spiking_run import RunOptions, plan_chunks
+from onnx2snn.runtime.runs.chunks import check_samples
+from onnx2snn.runtime.runs.simulate import Simulation, simulate
+from onnx2snn.runtime.runs.simulator import Simulator
+from onnx2snn.runtime.runs.spiking_run import RunOptions, plan_chunks
 
 T, SAMPLES = 7, 9
 

@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from onnx2snn.converter.convert import convert
 from onnx2snn.converter.exporters import export
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")

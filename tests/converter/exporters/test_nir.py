@@ -13,7 +13,7 @@ from onnx2snn.converter.exporters import PROFILES, ExportReport, export
 from onnx2snn.converter.exporters.nir_graph import compare
 from onnx2snn.ir.errors import ExportError
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 UNEVEN_PADS = """
 uneven (float[N,2,7,9] x) => (float[N,3] y)

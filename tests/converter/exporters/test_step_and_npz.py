@@ -9,7 +9,7 @@ from tests import nets
 from tests.converter.exporters.exporting import converted, samples
 
 from onnx2snn.converter.exporters import default_path, export
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 
 @pytest.mark.parametrize("preset", ["rate", "graded"])

@@ -15,7 +15,7 @@ from onnx2snn.runtime import custom_ops_path
 from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 STEPS, SAMPLES = 5, 3
 
@@ -64,7 +64,7 @@ def test_dense_streams(
 @pytest.mark.parametrize("seed", range(6))
 def test_lowered_streams(isa: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = {"reference": ReferenceBackend(), "event": EventBackend(tiles=False)}
-    monkeypatch.setattr("onnx2snn.runtime.spiking_run.find_backend", exact.__getitem__)
+    monkeypatch.setattr("onnx2snn.runtime.runs.spiking_run.find_backend", exact.__getitem__)
     model, image = random_net(seed)
     expected = simulate(model, image, timesteps=6, backend="reference", record="spikes")
     counted = simulate(model, image, timesteps=6, backend="event", record="counts")

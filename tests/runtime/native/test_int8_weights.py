@@ -16,7 +16,7 @@ from onnx2snn.runtime.backends import find_backend
 from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
-from onnx2snn.runtime.simulate import simulate
+from onnx2snn.runtime.runs.simulate import simulate
 
 ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
 

@@ -7,9 +7,9 @@ import numpy as np
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.backends.choice import AUTO
-from onnx2snn.runtime.chunks import Samples, check_samples
-from onnx2snn.runtime.early_exit import EarlyExit, answers_of, confidence, lowest_threshold
-from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
+from onnx2snn.runtime.runs.chunks import Samples, check_samples
+from onnx2snn.runtime.runs.early_exit import EarlyExit, answers_of, confidence, lowest_threshold
+from onnx2snn.runtime.runs.spiking_run import Progress, RunOptions, run_chunks
 
 
 def tune_early_exit(

@@ -13,18 +13,18 @@ from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel, stored_model
 from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.stored_weights import WeightFile
-from onnx2snn.runtime.account import Account, account_for
-from onnx2snn.runtime.activity import silent_at
 from onnx2snn.runtime.backends.choice import AUTO, chosen
 from onnx2snn.runtime.backends.event import weights_of
-from onnx2snn.runtime.chunks import Samples, check_samples, fixed_batch, padded
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.energy import ENERGY_TABLES, EnergyTable
-from onnx2snn.runtime.exit_account import early_exit_row
-from onnx2snn.runtime.macs import macs_per_sample
-from onnx2snn.runtime.measure import Measured, Scores, measure
-from onnx2snn.runtime.results import AnnRow, CurvePoint, Evaluation, PtqRow
-from onnx2snn.runtime.spiking_run import Progress, RunOptions, model_batch
+from onnx2snn.runtime.evaluation.account import Account, account_for
+from onnx2snn.runtime.evaluation.energy import ENERGY_TABLES, EnergyTable
+from onnx2snn.runtime.evaluation.exit_account import early_exit_row
+from onnx2snn.runtime.evaluation.macs import macs_per_sample
+from onnx2snn.runtime.evaluation.measure import Measured, Scores, measure
+from onnx2snn.runtime.evaluation.results import AnnRow, CurvePoint, Evaluation, PtqRow
+from onnx2snn.runtime.outcomes.activity import silent_at
+from onnx2snn.runtime.runs.chunks import Samples, check_samples, fixed_batch, padded
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.spiking_run import Progress, RunOptions, model_batch
 
 TIMESTEPS = (1, 2, 4, 8, 16, 32, 64)
 

@@ -13,11 +13,11 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import DOMAIN
 from onnx2snn.ir.session import Session, Tensors
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.activity import Activity, LayerActivity
-from onnx2snn.runtime.energy import EnergyTable, Operations, estimate_energy
-from onnx2snn.runtime.fan_out import FanOut
-from onnx2snn.runtime.lifts import lift_operations
-from onnx2snn.runtime.results import EnergyProfile, LayerRow
+from onnx2snn.runtime.evaluation.energy import EnergyTable, Operations, estimate_energy
+from onnx2snn.runtime.evaluation.fan_out import FanOut
+from onnx2snn.runtime.evaluation.lifts import lift_operations
+from onnx2snn.runtime.evaluation.results import EnergyProfile, LayerRow
+from onnx2snn.runtime.outcomes.activity import Activity, LayerActivity
 
 
 @dataclass(frozen=True)

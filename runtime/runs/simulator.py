@@ -14,8 +14,8 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.runtime.backends import Backend, find_backend
 from onnx2snn.runtime.backends.choice import AUTO, chosen
-from onnx2snn.runtime.chunks import check_samples
-from onnx2snn.runtime.head import Head
+from onnx2snn.runtime.runs.chunks import check_samples
+from onnx2snn.runtime.runs.head import Head
 
 
 class Simulator:

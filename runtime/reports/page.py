@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from onnx2snn.ir.model import write_atomically
-from onnx2snn.runtime import numerals
+from onnx2snn.runtime.reports import numerals
 
-_TEMPLATES = Path(__file__).parent / "report_templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_page(
@@ -26,7 +26,7 @@ def write_page(
 
     Args:
         path: the page; the JSON file has the same name with the suffix ``.json``.
-        template: name of a file of ``report_templates``.
+        template: name of a file of ``templates``.
         context: what the template shows.
         record: what the JSON file holds.
     """

@@ -11,8 +11,8 @@ from onnx2snn.ir.derive.record import SEGMENTS, record, segments, sources
 from onnx2snn.ir.derive.running import to_running
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.runtime.backends import Backend
-from onnx2snn.runtime.head import Head
-from onnx2snn.runtime.trace import LayerTrace, Recording, Trace
+from onnx2snn.runtime.outcomes.trace import LayerTrace, Recording, Trace
+from onnx2snn.runtime.runs.head import Head
 
 
 class FoldedRun:

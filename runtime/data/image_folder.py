@@ -17,8 +17,8 @@ from PIL import Image, UnidentifiedImageError
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.findings import Finding
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.array_files import MAX_BYTES
-from onnx2snn.runtime.input_spec import InputSpec
+from onnx2snn.runtime.data.array_files import MAX_BYTES
+from onnx2snn.runtime.data.input_spec import InputSpec
 
 Layout = Literal["nchw", "nhwc"]
 

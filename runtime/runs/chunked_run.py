@@ -19,9 +19,9 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Session, Tensors
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.backends import Backend
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.head import Head
-from onnx2snn.runtime.trace import LayerTrace, Recording, Trace
+from onnx2snn.runtime.outcomes.trace import LayerTrace, Recording, Trace
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.head import Head
 
 
 class ChunkedRun:

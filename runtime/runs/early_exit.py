@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.session import Tensors
-from onnx2snn.runtime.scores import top1
+from onnx2snn.runtime.outcomes.scores import top1
 
 Confidence = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From outputs [N, K] to confidences [N]."""

@@ -13,10 +13,10 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.backends.choice import AUTO, chosen
-from onnx2snn.runtime.chunks import Samples, check_samples
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
-from onnx2snn.runtime.trace import LayerTrace, Recording
+from onnx2snn.runtime.outcomes.trace import LayerTrace, Recording
+from onnx2snn.runtime.runs.chunks import Samples, check_samples
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.spiking_run import Progress, RunOptions, run_chunks
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from onnx2snn.ir.session import Session, Tensors
-from onnx2snn.runtime.chunks import chunk, fixed_batch, padded
+from onnx2snn.runtime.runs.chunks import chunk, fixed_batch, padded
 
 
 class AnnRun:

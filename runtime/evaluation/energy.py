@@ -6,7 +6,7 @@
 SOPs are counted from real events and real fan-out, each digit of a graded emission as one event;
 every neuron is charged one addition per timestep whether it fires or not; ``analog`` are the
 multiplications by direct current, at each stimulus step, where the first layer is not spiking, and
-the operations of lifts, at each timestep (:mod:`onnx2snn.runtime.lifts`).
+the operations of lifts, at each timestep (:mod:`onnx2snn.runtime.evaluation.lifts`).
 Memory traffic is left out on both sides. These are estimates, never measurements.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnx2snn.runtime.results import EnergyProfile
+from onnx2snn.runtime.evaluation.results import EnergyProfile
 
 
 @dataclass(frozen=True)

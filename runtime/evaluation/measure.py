@@ -24,7 +24,7 @@ from onnx2snn.ir.derive.settle import settle
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
-from onnx2snn.runtime.activity import (
+from onnx2snn.runtime.outcomes.activity import (
     Activity,
     add_activity,
     correlation,
@@ -32,16 +32,16 @@ from onnx2snn.runtime.activity import (
     measure_activity,
     upper_bounds,
 )
-from onnx2snn.runtime.ann_run import AnnRun
-from onnx2snn.runtime.scores import Score, compare
-from onnx2snn.runtime.spiking_run import (
+from onnx2snn.runtime.outcomes.scores import Score, compare
+from onnx2snn.runtime.outcomes.trace import Trace
+from onnx2snn.runtime.runs.ann_run import AnnRun
+from onnx2snn.runtime.runs.spiking_run import (
     Progress,
     RunOptions,
     model_batch,
     plan_chunks,
     run_chunks,
 )
-from onnx2snn.runtime.trace import Trace
 
 CORRELATION_SAMPLES = 8
 

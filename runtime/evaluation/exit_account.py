@@ -12,10 +12,10 @@ from onnx2snn.ir.derive.record import sources
 from onnx2snn.ir.errors import SimulationError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
-from onnx2snn.runtime.ann_run import AnnRun
-from onnx2snn.runtime.results import EarlyExitRow
-from onnx2snn.runtime.scores import Score, compare
-from onnx2snn.runtime.spiking_run import Progress, RunOptions, run_chunks
+from onnx2snn.runtime.evaluation.results import EarlyExitRow
+from onnx2snn.runtime.outcomes.scores import Score, compare
+from onnx2snn.runtime.runs.ann_run import AnnRun
+from onnx2snn.runtime.runs.spiking_run import Progress, RunOptions, run_chunks
 
 
 def early_exit_row(

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx2snn.ir.errors import DataError
-from onnx2snn.runtime.activity import LayerActivity
-from onnx2snn.runtime.array_files import Arrays
-from onnx2snn.runtime.measure import Measured, Scores
-from onnx2snn.runtime.scores import Score
+from onnx2snn.runtime.data.array_files import Arrays
+from onnx2snn.runtime.evaluation.measure import Measured, Scores
+from onnx2snn.runtime.outcomes.activity import LayerActivity
+from onnx2snn.runtime.outcomes.scores import Score
 
 
 def to_arrays(measured: Measured) -> dict[str, NDArray[np.generic]]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
-from onnx2snn.runtime.data import fit_data
-from onnx2snn.runtime.input_spec import input_specs
+from onnx2snn.runtime.data.dataset import fit_data
+from onnx2snn.runtime.data.input_spec import input_specs
 
 Samples = Mapping[str, NDArray[np.generic]] | NDArray[np.generic]
 """One array [N, *F] per input by name, or one array for a model with one input."""

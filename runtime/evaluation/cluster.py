@@ -19,14 +19,14 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.stored_weights import whole
 from onnx2snn.runtime.backends.choice import AUTO, FALLBACK
-from onnx2snn.runtime.chunks import Samples, check_samples
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.energy import ENERGY_TABLES, EnergyTable
-from onnx2snn.runtime.evaluate import TIMESTEPS, account_of, curve_points
-from onnx2snn.runtime.measure import chunk_samples, join, measure
-from onnx2snn.runtime.measured_arrays import from_arrays, to_arrays
-from onnx2snn.runtime.results import Evaluation
-from onnx2snn.runtime.spiking_run import Progress, RunOptions
+from onnx2snn.runtime.evaluation.energy import ENERGY_TABLES, EnergyTable
+from onnx2snn.runtime.evaluation.evaluate import TIMESTEPS, account_of, curve_points
+from onnx2snn.runtime.evaluation.measure import chunk_samples, join, measure
+from onnx2snn.runtime.evaluation.measured_arrays import from_arrays, to_arrays
+from onnx2snn.runtime.evaluation.results import Evaluation
+from onnx2snn.runtime.runs.chunks import Samples, check_samples
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.spiking_run import Progress, RunOptions
 
 PARTS_PER_WORKER = 4
 """Parts each worker gets if all are as fast as one another."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from onnx2snn.ir.errors import DataError
 from onnx2snn.ir.findings import Finding
-from onnx2snn.runtime.array_files import MAX_BYTES, read_npy, read_npz
-from onnx2snn.runtime.image_folder import ImageOptions, load_image_folder
-from onnx2snn.runtime.input_spec import InputSpec, describe
+from onnx2snn.runtime.data.array_files import MAX_BYTES, read_npy, read_npz
+from onnx2snn.runtime.data.image_folder import ImageOptions, load_image_folder
+from onnx2snn.runtime.data.input_spec import InputSpec, describe
 
 LABELS = "labels"
 

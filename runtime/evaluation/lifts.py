@@ -19,7 +19,7 @@ from onnx2snn.ir.grammar import tensor_kinds
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import DOMAIN, Estimate, Increment, spiking_op
 from onnx2snn.ir.session import Session, Tensors
-from onnx2snn.runtime.macs import WEIGHTED, Weighted, multiplications
+from onnx2snn.runtime.evaluation.macs import WEIGHTED, Weighted, multiplications
 
 FREE = (
     *("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split"),

@@ -12,13 +12,13 @@ from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.stored_weights import WeightFile
 from onnx2snn.runtime.backends import Backend, find_backend
 from onnx2snn.runtime.backends.choice import AUTO, chosen
-from onnx2snn.runtime.chunked_run import ChunkedRun
-from onnx2snn.runtime.chunks import chunk, fixed_batch, padded
-from onnx2snn.runtime.early_exit import EarlyExit
-from onnx2snn.runtime.folded_run import FoldedRun
-from onnx2snn.runtime.memory import Plan, measure_footprint, parse_memory, plan_run
-from onnx2snn.runtime.stepped_run import SteppedRun
-from onnx2snn.runtime.trace import LayerTrace, Recording, Run, Trace
+from onnx2snn.runtime.outcomes.trace import LayerTrace, Recording, Run, Trace
+from onnx2snn.runtime.runs.chunked_run import ChunkedRun
+from onnx2snn.runtime.runs.chunks import chunk, fixed_batch, padded
+from onnx2snn.runtime.runs.early_exit import EarlyExit
+from onnx2snn.runtime.runs.folded_run import FoldedRun
+from onnx2snn.runtime.runs.memory import Plan, measure_footprint, parse_memory, plan_run
+from onnx2snn.runtime.runs.stepped_run import SteppedRun
 
 Progress = Callable[[int, int], None]
 """Called with the samples done and their number."""

@@ -12,7 +12,7 @@ from onnx2snn.ir.derive.record import Source
 from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.ops import IntegrateFire, Neuron, Scheduled
 from onnx2snn.ir.types import Array
-from onnx2snn.runtime.trace import LayerTrace
+from onnx2snn.runtime.outcomes.trace import LayerTrace
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from onnx2snn.ir.model import SpikingModel
 from onnx2snn.ir.session import Tensors
 from onnx2snn.ir.types import Array
 from onnx2snn.runtime.backends import Backend
-from onnx2snn.runtime.trace import LayerTrace, Recording, Trace
+from onnx2snn.runtime.outcomes.trace import LayerTrace, Recording, Trace
 
 
 class SteppedRun:

@@ -13,15 +13,15 @@ from pydantic import BaseModel
 
 from onnx2snn.ir.manifest import Fate, Manifest, NodeFate
 from onnx2snn.ir.model import SpikingModel
-from onnx2snn.runtime.numerals import amount, count, figure, joules, percent
-from onnx2snn.runtime.report_figures import (
+from onnx2snn.runtime.evaluation.results import Evaluation
+from onnx2snn.runtime.reports.figures import (
     curve_plots,
     events_map,
     greatest_cell,
     thresholds_plot,
 )
-from onnx2snn.runtime.report_page import write_page
-from onnx2snn.runtime.results import Evaluation
+from onnx2snn.runtime.reports.numerals import amount, count, figure, joules, percent
+from onnx2snn.runtime.reports.page import write_page
 
 _FATES: tuple[str, ...] = ("refused", *(fate for fate in get_args(Fate) if fate != "refused"))
 

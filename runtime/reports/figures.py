@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from onnx2snn.ir.model import SpikingModel
+from onnx2snn.runtime.evaluation.results import CurvePoint, Evaluation
 from onnx2snn.runtime.plots import (
     Level,
     Line,
@@ -18,7 +19,6 @@ from onnx2snn.runtime.plots import (
     line_plot,
     range_plot,
 )
-from onnx2snn.runtime.results import CurvePoint, Evaluation
 
 _MOST_COLUMNS = 64
 

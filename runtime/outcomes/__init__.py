@@ -1,0 +1,1 @@
+"""What comes out of a run: traces, and the activity and scores that add up over their chunks."""

@@ -1,0 +1,1 @@
+"""Results for people: report pages with their templates and figures, and numbers as text."""
