@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMarks = 3;  // the output that says which rows have an emission
 constexpr std::size_t kGroupEntries = 1U << 17U;  // emissions that are read before use
+constexpr std::size_t kMostKept = 16U << 20U;     // bytes of scratch memory, from call to call
 constexpr std::size_t kFewestParts = 8;           // work items of a call, for threads to share
 
 // Counts the events of every timestep, and spreads out those that are dense.
@@ -108,7 +109,7 @@ void run_call(const Context& context, Call& call, bool alone) {
       plan_steps(call, i / sources / call.slots, i / sources % call.slots, i % sources);
     run_parts(context, call, alone ? 1 : kFewestParts);
   }
-  call.plan.scratch.give_back(std::move(scratch));
+  if (scratch->bytes() <= kMostKept) call.plan.scratch.give_back(std::move(scratch));
 }
 
 class LayerKernel : public Kernel {

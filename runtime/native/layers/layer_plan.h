@@ -49,6 +49,12 @@ struct SourceSteps {
 struct Scratch {
   std::vector<StepEvents> events;  // [sample of a group][timestep][source]
   std::vector<SourceSteps> steps;  // [kSteps timesteps][sample of a group][source]
+
+  std::size_t bytes() const {
+    std::size_t all = 0;
+    for (const auto& step : events) all += step.bytes();
+    return all;
+  }
 };
 
 // Sites of a tile that lie in one row of outputs of one sample.

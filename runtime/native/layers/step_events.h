@@ -22,6 +22,11 @@ struct StepEvents {
   bool tiled = false;
   Line<std::int16_t> shorts;
   Line<float> currents;
+
+  std::size_t bytes() const {
+    return bits.size() + rows.size() + shorts.size() * sizeof(std::int16_t) +
+           (plane.size() + currents.size()) * sizeof(float);
+  }
 };
 
 // Reads the emissions of a source into planes with a border of silence, as wide as its padding.
