@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from onnx2snn.runtime.engine.lowering import Lowering
 
 LANES = 32
-"""Outputs of one weight row: ``kRowLanes`` of ``native/kernels.h``."""
+"""Outputs of one weight row: ``kRowLanes`` of ``native/kernels/sizes.h``."""
 LOW_BIAS = 128
-"""Of the first of two weights in a number: ``kLowBias`` of ``native/kernels.h``."""
+"""Of the first of two weights in a number: ``kLowBias`` of ``native/kernels/sizes.h``."""
 
 
 def held_product(

@@ -16,7 +16,7 @@ MOST_TERMS = 4
 
 
 class Link(IntEnum):
-    """How a source reaches the neurons; the numbers are those of ``native/geometry.h``."""
+    """How a source reaches the neurons; the numbers are those of ``native/layers/geometry.h``."""
 
     CONVOLUTION = 0
     FULL = 1
@@ -80,7 +80,7 @@ class Term:
 
     @property
     def geometry(self) -> NDArray[np.int64]:
-        """Return the numbers ``native/geometry.h`` reads."""
+        """Return the numbers ``native/layers/geometry.h`` reads."""
         numbers = [int(self.link), int(self.emissions.unit), self.outputs, self.groups]
         numbers += [*self.window, *self.emissions.pool]
         return np.array(numbers, dtype=np.int64)
