@@ -11,9 +11,10 @@ namespace onnx2snn {
 namespace {
 
 constexpr std::size_t kMarks = 3;  // the output that says which rows have an emission
-constexpr std::size_t kGroupEntries = 1U << 17U;  // emissions that are read before use
-constexpr std::size_t kMostKept = 16U << 20U;     // bytes of scratch memory, from call to call
-constexpr std::size_t kFewestParts = 8;           // work items of a call, for threads to share
+// Emissions that are read before use: few enough to stay in a near cache, but threads need a share.
+constexpr std::size_t kGroupAlone = 1U << 17U, kGroupShared = 1U << 19U;
+constexpr std::size_t kMostKept = 16U << 20U;  // bytes of scratch memory, from call to call
+constexpr std::size_t kFewestParts = 8;        // work items of a call, for threads to share
 
 // Counts the events of every timestep, and spreads out those that are dense.
 void read_steps(const Context& context, const Call& call) {
@@ -94,7 +95,8 @@ void run_parts(const Context& context, const Call& call, std::size_t fewest) {
 void run_call(const Context& context, Call& call, bool alone) {
   std::size_t entries = 1;
   for (const auto& extent : call.plan.extents) entries += extent.size() * call.timesteps;
-  const auto group = std::clamp<std::size_t>(kGroupEntries / entries, 1, call.samples);
+  const auto group =
+      std::clamp<std::size_t>((alone ? kGroupAlone : kGroupShared) / entries, 1, call.samples);
   auto scratch = call.plan.scratch.borrow();
   const auto sources = call.inputs.size(), stretches = (call.timesteps + kSteps - 1) / kSteps;
   if (scratch->events.size() < group * call.timesteps * sources)
