@@ -14,7 +14,7 @@ from onnx2snn.runtime.engine.shapes import Shape
 from onnx2snn.runtime.engine.stream import Emissions
 
 COMPILED_SOMAS = ("", "PRelu")
-"""Names of the somas that ``native/kernels/neuron_law.inc`` knows; the others run by their bodies."""
+"""Somas that ``native/kernels/neuron_law.inc`` knows by name; the others run by their bodies."""
 
 _KINDS = {IntegrateFire.kind: 1, SignedIntegrateFire.kind: 2, GradedIntegrateFire.kind: 3}
 
