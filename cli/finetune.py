@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onnx2snn.cli.extras import need
 from onnx2snn.cli.options import (
     DATA_HELP,
     AsJson,
@@ -93,7 +94,7 @@ def finetune(
     PyTorch: pip install 'onnx2snn[train]'.
     """
     images = image_options(size, mean, std, layout, scale)
-    _need_torch()
+    need("train", ("torch",), "fine-tuning")
     from pydantic import ValidationError
 
     from onnx2snn.cli.output import print_json, progress, results
@@ -137,18 +138,6 @@ def finetune(
         print_json(report)
     else:
         _print_report(results(as_json), report, output)
-
-
-def _need_torch() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        from onnx2snn.ir.errors import Onnx2SnnError
-
-        raise Onnx2SnnError(
-            "fine-tuning needs PyTorch, which is not installed",
-            remedy="pip install 'onnx2snn[train]'",
-        )
 
 
 def _write(path: Path, content: bytes) -> None:

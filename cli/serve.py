@@ -8,6 +8,11 @@ from typing import Annotated
 
 import typer
 
+from onnx2snn.cli.extras import need
+
+SERVER_MODULES = ("dbos", "fastapi", "pydantic_settings", "sqlalchemy", "uvicorn")
+"""What the extra ``server`` brings, as far as the service cannot start without it."""
+
 
 def serve(
     host: Annotated[
@@ -42,6 +47,7 @@ def serve(
 
     Every setting can be given as an environment variable ONNX2SNN_NAME. Needs the extra 'server'.
     """
+    need("server", SERVER_MODULES, "the service")
     from onnx2snn.server.settings import Settings, shown
 
     given = {"host": host, "port": port, "data_dir": data_dir, "workers": workers}

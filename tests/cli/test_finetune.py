@@ -52,7 +52,7 @@ def test_a_bad_knob_is_named(run: RunCli, files: Path) -> None:
 def test_without_pytorch_it_says_what_to_install(
     run: RunCli, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("onnx2snn.cli.extras.find_spec", lambda name: None)
     ran = run("finetune", files / "net.onnx", "--data", files / "train.npz", "-o", files / "t.onnx")
     assert ran.code == 2
     assert "onnx2snn[train]" in ran.err
