@@ -21,6 +21,6 @@ def need(extra: str, modules: tuple[str, ...], task: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise Onnx2SnnError(
-            f"{task} needs {', '.join(missing)}, which is not installed",
+            f"{task} needs {', '.join(missing)}: not installed",
             remedy=f"pip install 'onnx2snn[{extra}]'",
         )
