@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from onnx2snn.ir.errors import Onnx2SnnError
-
 
 def need(extra: str, modules: tuple[str, ...], task: str) -> None:
     """Make sure that an extra is installed.
@@ -20,6 +18,8 @@ def need(extra: str, modules: tuple[str, ...], task: str) -> None:
     """
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
+        from onnx2snn.ir.errors import Onnx2SnnError  # help must not wait for it
+
         raise Onnx2SnnError(
             f"{task} needs {', '.join(missing)}: not installed",
             remedy=f"pip install 'onnx2snn[{extra}]'",
