@@ -22,7 +22,9 @@ namespace {
 
 constexpr std::size_t kWidth = 8;
 constexpr std::size_t kRegisters = 16;
-using Lanes = float __attribute__((vector_size(4 * kWidth)));
+constexpr const char* kName = "avx2";
+
+#include "kernels/vectors.inc"
 
 inline Lanes fused(Lanes a, Lanes b, Lanes c) {
   return reinterpret_cast<Lanes>(_mm256_fmadd_ps(
@@ -39,15 +41,9 @@ inline Lanes unit_lanes(std::uint32_t bits, Lanes lanes) {
   return lanes;
 }
 
-using HalfShorts = std::int16_t __attribute__((vector_size(2 * kWidth)));
-using Words = std::int32_t __attribute__((vector_size(4 * kWidth)));
-
 inline Words widened(HalfShorts from) {
   return reinterpret_cast<Words>(_mm256_cvtepi16_epi32(reinterpret_cast<__m128i>(from)));
 }
-
-using Shorts = std::int16_t __attribute__((vector_size(4 * kWidth)));
-using Wrapped = std::uint32_t __attribute__((vector_size(4 * kWidth)));
 
 // sums[i] + a[2i] * b[2i] + a[2i + 1] * b[2i + 1]; sums wrap around.
 inline Wrapped plus_products(Wrapped sums, Shorts a, Shorts b) {
@@ -55,28 +51,9 @@ inline Wrapped plus_products(Wrapped sums, Shorts a, Shorts b) {
                     _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
 }
 
-#include "kernels/codes.inc"
-#include "kernels/neuron_law.inc"
-#include "kernels/sums.inc"
-#include "kernels/neuron_time.inc"
-#include "kernels/events.inc"
-#include "kernels/rows.inc"
-#include "kernels/rows_int8.inc"
-#include "kernels/tally.inc"
-#include "kernels/held_product.inc"
-#include "kernels/winograd.inc"
-
 }  // namespace
 
-extern const Kernels table;
-const Kernels table = {"avx2",       advance,         encode,         decode,
-                       count_codes,  count_values,    add_codes,      add_values,
-                       drive_lanes,  advance_through, pack_bits,      copy_bits,
-                       list_windows, add_lists,       add_int8_lists, add_int8_pairs,
-                       scale_sums,   add_current,     add_bits,       spread_bits,
-                       add_dense,    add_depthwise,   convolve_tiles, convolve_whole_tiles,
-                       to_shorts,    add_plane,       to_quanta,      tally,
-                       held_product};
+#include "kernels/table.inc"
 
 }  // namespace onnx2snn::avx2
 

@@ -67,9 +67,8 @@ Source::Source(const Geometry& geometry, const float* weights, const Extent& inp
     }
   }
   if (listed()) {
-    const auto row = kRowLanes * (bytes() ? (paired() ? 2 : 1) : sizeof(float));
     cut_ = std::make_unique<WindowCut>(geometry_, input_, sites_, reader_, channels_,
-                                       kTableBytes / row);
+                                       kTableBytes / row_bytes());
   }
   tiled_ = packing_.tiles && Winograd::serves(geometry_, pooled_, output_);
   pack(weights);
@@ -144,9 +143,8 @@ const float* Source::table(std::size_t block, std::size_t chunk) const {
 }
 
 const std::uint8_t* Source::byte_table(std::size_t block, std::size_t chunk) const {
-  const std::size_t wide = paired() ? 2 : 1;
   return byte_table_.data() +
-         (block / wide * cut_->rows() + cut_->first_row(chunk)) * wide * kRowLanes;
+         (block / wide() * cut_->rows() + cut_->first_row(chunk)) * wide() * kRowLanes;
 }
 
 std::size_t Source::table_bytes() const {
@@ -155,8 +153,7 @@ std::size_t Source::table_bytes() const {
 
 std::size_t Source::table_bytes(std::size_t chunk) const {
   const auto end = chunk + 1 < cut_->chunks() ? cut_->first_row(chunk + 1) : cut_->rows();
-  const auto row = kRowLanes * (bytes() ? (paired() ? 2 : 1) : sizeof(float));
-  return (end - cut_->first_row(chunk)) * row;
+  return (end - cut_->first_row(chunk)) * row_bytes();
 }
 
 void Source::pack(const float* weights) {
@@ -171,8 +168,7 @@ void Source::pack(const float* weights) {
                 });
     return;
   }
-  const std::size_t wide = paired() ? 2 : 1;  // blocks of a row
-  const auto entries = cut_->rows() * kRowLanes * rounded_up(sites_.blocks, wide);
+  const auto entries = cut_->rows() * kRowLanes * rounded_up(sites_.blocks, wide());
   bytes() ? byte_table_.resize(entries) : table_.assign(entries, 0.0F);
   for (std::size_t i = 0; i < byte_table_.size(); i += 2) byte_table_[i] = kLowBias;
   const auto outputs_of_group = geometry_.outputs / geometry_.groups;
@@ -204,8 +200,7 @@ std::size_t Source::own_channel(std::size_t c) const {
 
 // Where the row at a place of a block starts.
 std::size_t Source::entry_of(std::size_t block, std::size_t place) const {
-  const std::size_t wide = paired() ? 2 : 1;
-  return ((block / wide * cut_->rows() + place) * wide + block % wide) * kRowLanes;
+  return ((block / wide() * cut_->rows() + place) * wide() + block % wide()) * kRowLanes;
 }
 
 // Lanes 0 to 15 are the first bytes of pairs, 16 to 31 the second.

@@ -69,6 +69,8 @@ class Source {
   const float* quanta(std::size_t block) const { return dense_.data() + block * kRowLanes; }
 
  private:
+  std::size_t wide() const { return paired() ? 2 : 1; }  // blocks of a row
+  std::size_t row_bytes() const { return wide() * kRowLanes * (bytes() ? 1 : sizeof(float)); }
   void pack(const float* weights);
   std::size_t own_channel(std::size_t c) const;
   std::size_t entry_of(std::size_t block, std::size_t place) const;

@@ -235,7 +235,7 @@ void run_part(const Call& call, const Part& part, Workspace& memory) {
   TileStep tile{call, part, memory, part.end - part.first, 0, 0, 0};
   memory.lists.resize(sources.size());
   cut_runs(call.plan.sites, part, memory.runs);
-  memory.states.assign(tile.count * (part.end_block - part.first_block), LaneState{});
+  memory.states.assign(tile.count * tile.blocks(), LaneState{});
   for (; tile.first_step < call.timesteps; tile.first_step += kSteps) {
     tile.steps = std::min(kSteps, call.timesteps - tile.first_step);
     memory.gains = gains_of(tile);

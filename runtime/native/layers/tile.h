@@ -63,9 +63,7 @@ struct TileStep {
   std::uint32_t& driven(std::size_t site) const { return memory.driven[half * count + site]; }
 
   // Blocks of the part, and the number of a block among them.
-  std::size_t blocks() const {
-    return std::min(part.end_block, call.plan.sites.blocks) - part.first_block;
-  }
+  std::size_t blocks() const { return part.end_block - part.first_block; }
   std::size_t own(std::size_t block) const { return block - part.first_block; }
 
   // Channels of a block, and pixels of a site, that are there.

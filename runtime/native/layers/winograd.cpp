@@ -48,7 +48,7 @@ Winograd::Winograd(const Extent& input, const Extent& output, const Sites& sites
 
 // G g G^T, point by point.
 void Winograd::transform(const float (&weights)[3][3], std::vector<float>& to) const {
-  const std::size_t size = whole_ ? 4 : 6;
+  const auto size = reach();
   const auto* matrix = whole_ ? kWholeTransform : kFloatTransform;
   for (std::size_t y = 0; y < size; ++y) {
     for (std::size_t x = 0; x < size; ++x) {

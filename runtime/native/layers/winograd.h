@@ -43,7 +43,8 @@ class Winograd {
 
  private:
   std::size_t edge() const { return whole_ ? 2 : 4; }  // outputs of a tile
-  std::size_t points() const { return whole_ ? 16 : 36; }
+  std::size_t reach() const { return edge() + 2; }     // its inputs
+  std::size_t points() const { return reach() * reach(); }
   void lay_out(const Weight& weight);
   void transform(const float (&weights)[3][3], std::vector<float>& to) const;
 

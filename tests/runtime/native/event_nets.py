@@ -20,6 +20,8 @@ KINDS = (
     "IntegrateFire_PRelu",
     "GradedIntegrateFire_PRelu",
 )
+ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
+"""Densities above which a timestep is dense: none is, or all are."""
 CHANNELS = (1, 3, 4, 16, 20, 33)
 
 

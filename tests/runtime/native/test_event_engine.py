@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from event_nets import direct_net, random_net
+from event_nets import ALWAYS_DENSE, ALWAYS_EVENTS, direct_net, random_net
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
@@ -18,8 +18,6 @@ from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
 from onnx2snn.runtime.engine.stream import Link
 from onnx2snn.runtime.runs.simulate import simulate
-
-ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
 
 
 def assert_equals_the_reference(seed: int, dense_above: float | None) -> None:

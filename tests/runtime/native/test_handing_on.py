@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_nets import chain_net
+from event_nets import ALWAYS_DENSE, ALWAYS_EVENTS, chain_net
 
 from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
-
-ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
 
 
 @pytest.mark.parametrize("dense_above", [None, ALWAYS_EVENTS, ALWAYS_DENSE])

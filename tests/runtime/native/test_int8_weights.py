@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from event_nets import random_net
+from event_nets import ALWAYS_DENSE, ALWAYS_EVENTS, random_net
 from onnx import helper, numpy_helper
 from spiking_nets import conv_net, images, sealed
 
@@ -17,8 +17,6 @@ from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
 from onnx2snn.runtime.runs.simulate import simulate
-
-ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
 
 
 def fused_net(seed: int) -> tuple[onnx.ModelProto, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from event_nets import ALWAYS_DENSE, ALWAYS_EVENTS
 from spiking_nets import sealed
 
 from onnx2snn.ir.derive.running import to_running
@@ -12,8 +13,6 @@ from onnx2snn.ir.ops import DOMAIN
 from onnx2snn.runtime.backends.event import EventBackend
 from onnx2snn.runtime.backends.reference import ReferenceBackend
 from onnx2snn.runtime.engine.lowering import lower
-
-ALWAYS_EVENTS, ALWAYS_DENSE = 2.0, 0.0
 
 
 def conv_net(
